@@ -1,0 +1,57 @@
+"Every notebook runs: its examples are tests. `pytest -m slow` runs the ones with cells marked `#| slow`, those too"
+import ast,builtins,json,re
+from importlib import import_module
+from pathlib import Path
+import matplotlib,pytest
+matplotlib.use('agg')
+from matplotlib import pyplot as plt
+from nbdev.config import get_config
+from nbdev.test import test_nb as run_nb
+
+root = Path(__file__).resolve().parent.parent
+skip = get_config(root).tst_flags.split()
+nbs = sorted(p for p in (root/'nbs').rglob('*.ipynb') if not any(o[0] in '._' for o in p.relative_to(root).parts))
+slow = [p for p in nbs if re.search(r'^\s*"#\|\s*slow', p.read_text(encoding='utf-8'), re.M)]
+name = lambda p: p.relative_to(root/'nbs').as_posix()
+
+def force():
+    "Flags whose cells run after all: `cuda` where there is a GPU"
+    import torch
+    return ['cuda'] if torch.cuda.is_available() else []
+
+def run(nb, flags=()):
+    with plt.rc_context(): ok,_ = run_nb(nb, skip_flags=skip, force_flags=[*force(), *flags], basepath=root)
+    plt.close('all')
+    assert ok, f'{name(nb)} stopped; its traceback is in the captured output'
+
+@pytest.mark.parametrize('nb', nbs, ids=name)
+def test_notebook(nb): run(nb)
+
+@pytest.mark.slow
+@pytest.mark.parametrize('nb', slow, ids=name)
+def test_notebook_slow(nb): run(nb, ['slow'])
+
+def names(src):
+    "Names a cell binds anywhere, names it reads, and whether it imports"
+    nodes = list(ast.walk(ast.parse(re.sub(r'^\s*[%!].*$', '', src, flags=re.M))))
+    is_a = lambda *t: [o for o in nodes if isinstance(o, t)]
+    bound = {o.arg for o in is_a(ast.arg)} | {o.name for o in is_a(ast.FunctionDef, ast.ClassDef)}
+    for o in is_a(ast.Import, ast.ImportFrom):
+        for a in o.names: bound |= set(dir(import_module(o.module))) if a.name=='*' else {(a.asname or a.name).split('.')[0]}
+    vs = is_a(ast.Name)
+    stored = {o.id for o in vs if isinstance(o.ctx, ast.Store)}
+    return bound|stored, {o.id for o in vs}-stored, bool(is_a(ast.Import, ast.ImportFrom))
+
+@pytest.mark.parametrize('nb', nbs, ids=name)
+def test_site_can_run_imports(nb):
+    "Building the site runs the exported cells and the cells that import, and no others: these must suffice for each other"
+    have,bad = {*dir(builtins), 'show_doc'},{}
+    for i,c in enumerate(json.loads(nb.read_text(encoding='utf-8'))['cells']):
+        src = ''.join(c['source'])
+        if c['cell_type']!='code' or re.search(r'^#\|\s*eval:\s*false', src, re.M): continue
+        bound,read,imports = names(src)
+        exported = re.search(r'^#\|\s*export', src, re.M)
+        if not (exported or imports): continue
+        if not exported and (read-bound-have): bad[i] = read-bound-have
+        have |= bound
+    assert not bad, f'give the imports of these cells a cell of their own: {bad}'

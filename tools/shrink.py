@@ -1,0 +1,20 @@
+"Make the pictures stored in notebooks small: 256 colours and no more pixels than a page shows"
+import base64,io,json,sys
+from pathlib import Path
+from PIL import Image
+
+def shrink(png, width=900):
+    "The PNG `png` with at most `width` columns and 256 colours, or `png` itself if that is smaller"
+    im = Image.open(io.BytesIO(base64.b64decode(png))).convert('RGB')
+    if im.width>width: im = im.resize((width, round(im.height*width/im.width)), Image.LANCZOS)
+    out = io.BytesIO(); im.quantize(256, Image.MEDIANCUT, dither=Image.Dither.NONE).save(out, 'PNG', optimize=True)
+    new = base64.b64encode(out.getvalue()).decode()
+    return new if len(new)<.8*len(png) else png
+
+if __name__=='__main__':
+    for f in sys.argv[1:] or sorted(str(p) for p in Path('nbs').rglob('*.ipynb')):
+        nb = json.loads(Path(f).read_text())
+        for o in (o for c in nb['cells'] for o in c.get('outputs',[])):
+            d = o.get('data',{})
+            if len(d.get('image/png',''))>40_000: d['image/png'] = shrink(d['image/png'].replace('\n',''))
+        Path(f).write_text(json.dumps(nb, indent=1, ensure_ascii=False, sort_keys=True)+'\n')
