@@ -6,8 +6,9 @@ Docs: https://sagepose.github.io/sagepose/calibration.html.md"""
 
 # %% auto #0
 __all__ = ['feature_names', 'person_scale', 'logit', 'value_at', 'second_peak', 'structure_features', 'features',
-           'show_features_by_truth', 'auc_score', 'reliability', 'ece', 'show_reliability', 'Correctness', 'interp',
-           'folds', 'fit_correctness', 'show_probabilities', 'per_joint_table', 'cross_fit', 'teacher_probs']
+           'show_features_by_truth', 'auc_score', 'reliability', 'ece', 'show_reliability', 'oks_correct',
+           'Correctness', 'interp', 'folds', 'fit_correctness', 'show_probabilities', 'per_joint_table', 'cross_fit',
+           'teacher_features', 'teacher_probs']
 
 # %% ../nbs/22_calibration.ipynb #0f639b29
 import math, numpy as np, torch, torch.nn as nn
@@ -22,7 +23,7 @@ def person_scale(
     sk:Skeleton,    # its limbs are the bones
     crop            # (H,W)
 )->Tensor:          # (b,) crop pixels
-    "Median bone length of `f`, weighted by confidence, within .05 to .5 of the longer side of `crop`"
+    "Median bone length of `f`, weighted by confidence, within .05 to .5 of the longer side"
     L = max(crop)
     if not sk.limbs: return torch.full_like(f.conf[:,0], .2*L)
     i,j = torch.tensor(sk.limbs, device=f.kpts.device).T
@@ -70,12 +71,12 @@ def _pairs(sk, dev):
     A = A+alone*torch.eye(k, device=dev)
     return f,(f!=torch.arange(k, device=dev)).float(),A
 
-def structure_features(f, sk, crop, s):
-    "`swap`, `twin`, `stretch`, `near`, `person` of a belief at person scale `s` (b,1)"
-    m,has,A = _pairs(sk, f.kpts.device); z = logit(f.conf)
-    swap = value_at(f.hm[:,m], f.kpts, crop).clamp(min=0)/f.conf.float().clamp(min=1e-3)
-    twin = torch.exp(-((f.kpts-f.kpts[:,m]).norm(dim=-1)/s)**2)
-    d = (f.kpts[:,:,None]-f.kpts[:,None]).norm(dim=-1)/s[...,None]
+def structure_features(f, o, sk, crop, s):
+    "`swap` to `person` of `f` amid the other joints of `o`, at person scale `s` (b,1)"
+    m,has,A = _pairs(sk, f.kpts.device); z = logit(o.conf)
+    swap = value_at(o.hm[:,m], f.kpts, crop).clamp(min=0)/f.conf.float().clamp(min=1e-3)
+    twin = torch.exp(-((f.kpts-o.kpts[:,m]).norm(dim=-1)/s)**2)
+    d = (f.kpts[:,:,None]-o.kpts[:,None]).norm(dim=-1)/s[...,None]
     near = z@(A/A.sum(1, keepdim=True)).T
     return [swap.clamp(max=1)*has, twin*has, (d*A).amax(-1).clamp(max=6), near,
             z.mean(1, keepdim=True).expand_as(z)]
@@ -86,17 +87,19 @@ def features(
     g:Belief, a:Belief, # of the two teachers
     f:Belief,       # the belief that is judged: their fusion, or one of them
     sk:Skeleton, crop, # the skeleton; (H,W)
-    extra=None      # (b,k) or (b,k,e): more evidence, e.g. a structure anomaly
+    extra=None,     # (b,k) or (b,k,e): more evidence, e.g. a structure anomaly
+    others=None     # `Belief` that the other joints are taken from; default `f`
 )->Tensor:          # (b,k,d) `feature_names`, then `extra`
     "What can be known without a label about how right `f` is"
-    s = person_scale(f, sk, crop)[:,None]; H,W = crop; x,y = f.kpts.unbind(-1)
+    o = f if others is None else others
+    s = person_scale(o, sk, crop)[:,None]; H,W = crop; x,y = f.kpts.unbind(-1)
     far = lambda p,q: ((p.kpts-q.kpts).norm(dim=-1)/s).clamp(max=4)
     support = torch.minimum(value_at(g.hm, f.kpts, crop), value_at(a.hm, f.kpts, crop))
     rim = torch.stack([x, y, W-1-x, H-1-y]).amin(0)/s
-    swap,twin,stretch,near,person = structure_features(f, sk, crop, s)
-    out = [logit(f.conf), torch.log1p(spread(f.hm)), peak_share(f.hm), second_peak(f.hm).clamp(max=1),
-           logit(support), far(g,a), torch.maximum(far(f,g), far(f,a)), swap, twin, stretch, near,
-           person, rim.clamp(-1,2)]
+    swap,twin,stretch,near,person = structure_features(f, o, sk, crop, s)
+    out = [logit(f.conf), torch.log1p(spread(f.hm)), peak_share(f.hm),
+           second_peak(f.hm).clamp(max=1), logit(support), far(g,a),
+           torch.maximum(far(f,g), far(f,a)), swap, twin, stretch, near, person, rim.clamp(-1,2)]
     out = torch.stack([o.float() for o in out], -1).nan_to_num(0)
     if extra is None: return out
     return torch.cat([out, extra.reshape(*out.shape[:2],-1).float().nan_to_num(0)], -1)
@@ -116,8 +119,8 @@ def show_features_by_truth(
         if j>=n: ax.axis('off'); continue
         v = x[...,j]; lo,hi = v.quantile(.01).item(),v.quantile(.99).item()
         for c,k in ((1,'kept'),(0,'dropped')):
-            ax.hist(v[correct==c].cpu().numpy(), np.linspace(lo, hi+1e-6, 25), density=True, color=palette[k],
-                    alpha=.55, label=('wrong','right')[c])
+            ax.hist(v[correct==c].cpu().numpy(), np.linspace(lo, hi+1e-6, 25), density=True,
+                    color=palette[k], alpha=.55, label=('wrong','right')[c])
         ax.set_title(f'{names[j]}  {auc_score(v, correct):.2f}', fontsize=7)
     axs.flat[0].legend(frameon=False, fontsize=6); fig.tight_layout(pad=.3)
     return fig
@@ -140,6 +143,7 @@ def auc_score(
     p = c.sum(); m = len(c)-p
     return float((rank[c==1].sum()-p*(p+1)/2)/(p*m)) if p>0 and m>0 else math.nan
 
+# %% ../nbs/22_calibration.ipynb #e03a99dd
 def reliability(
     prob:Tensor,    # (...) probabilities
     correct:Tensor, # (...) 1 right, 0 wrong, nan unknown
@@ -166,7 +170,8 @@ def show_reliability(
     "Reliability diagrams side by side; the area of a dot is the number of keypoints in its bin"
     import matplotlib.pyplot as plt
     from sagepose.visuals import palette
-    n = len(probs); fig,axs = plt.subplots(1, n, figsize=(min(2.3*n,8), min(2.3,8/n)+.3), dpi=80, squeeze=False)
+    n = len(probs); size = (min(2.3*n,8), min(2.3,8/n)+.3)
+    fig,axs = plt.subplots(1, n, figsize=size, dpi=80, squeeze=False)
     for ax,(name,p) in zip(axs[0], probs.items()):
         x,y,m = (t.cpu().numpy() for t in reliability(p, correct, bins, valid)); on = m>0
         ax.plot([0,1], [0,1], '--', c='#808080', lw=.8)
@@ -174,26 +179,39 @@ def show_reliability(
         ax.plot(x[on], y[on], '-', c=palette['fused'], lw=1)
         ax.scatter(x[on], y[on], s=4+160*m[on]/m.sum(), color=palette['fused'], zorder=3)
         ax.set(xlim=(0,1), ylim=(0,1), xlabel='said', ylabel='right', aspect='equal')
-        ax.set_title(f'{name}\nECE {ece(p,correct,valid,bins):.3f}, AUC {auc_score(p,correct,valid):.3f}', fontsize=8)
+        e,a = ece(p, correct, valid, bins),auc_score(p, correct, valid)
+        ax.set_title(f'{name}\nECE {e:.3f}, AUC {a:.3f}', fontsize=8)
     fig.tight_layout(pad=.4)
     return fig
+
+# %% ../nbs/22_calibration.ipynb #dd5283ad
+def oks_correct(
+    pred:Tensor,    # (b,k,2) pixels
+    gt:Tensor, vis:Tensor, # (b,k,2) pixels; (b,k) 0 not labelled
+    area:Tensor,    # (b,) of the person, square pixels
+    sk:Skeleton,    # its sigmas
+    t=.5            # similarity that is enough
+)->Tensor:          # (b,k) 1 right, 0 wrong, nan not labelled
+    "Whether each keypoint's own similarity to the label reaches `t`"
+    k2 = (2*torch.tensor(sk.sigmas, device=pred.device))**2
+    e = torch.exp(-(pred-gt).square().sum(-1)/(2*area[:,None]*k2)).nan_to_num(0)
+    return torch.where(vis>0, (e>=t).float(), torch.nan)
 
 # %% ../nbs/22_calibration.ipynb #cb880e8b
 class Correctness(nn.Module):
     "Features (b,k,d) to the probability (b,k) that a keypoint is right"
     def __init__(self,
         k, d=len(feature_names), # keypoints, features
-        C=1.,           # inverse strength of the penalty
+        C=.1,           # inverse strength of the penalty
         s=.3,           # freedom of a joint's own weights; 0: shared weights
         isotonic=False, # second stage?
         knots=24        # at most so many points of it
     ):
         super().__init__()
         self.C,self.s,self.isotonic,self.knots = C,s,isotonic,knots
-        line = torch.linspace(-8, 8, knots)
-        for n,v in dict(mean=torch.zeros(d), std=torch.ones(d), coef=torch.zeros(k,d), bias=torch.zeros(k),
-                        kx=line, ky=line.clone(), n=torch.zeros(k), base=torch.tensor(0.)).items():
-            self.register_buffer(n, v)
+        z = torch.zeros; line = torch.linspace(-8, 8, knots)
+        for n,v in dict(mean=z(d), std=torch.ones(d), coef=z(k,d), bias=z(k), kx=line,
+                        ky=line.clone(), n=z(k)).items(): self.register_buffer(n, v)
 
     def log_odds(self, x):
         "Log-odds (b,k) of features `x` (b,k,d), before the second stage"
@@ -210,7 +228,7 @@ def interp(
     z:Tensor,       # any shape
     x:Tensor, y:Tensor # (m,) knots, rising
 ):                  # like `z`
-    "Piecewise-linear function through the knots; slope 1 beyond them"
+    "Piecewise-linear function of `z` through the knots (`x`,`y`); slope 1 beyond them"
     i = torch.searchsorted(x, z.contiguous()).clamp(1, len(x)-1)
     x0,x1,y0,y1 = x[i-1],x[i],y[i-1],y[i]
     q = z.clamp(x[0], x[-1])
@@ -218,32 +236,33 @@ def interp(
 
 # %% ../nbs/22_calibration.ipynb #026f2ee9
 def _design(z, j, k, s):
-    "Shared features, one intercept a joint, the joints' own features scaled by `s`"
+    "Shared features, one intercept a joint, tripled, the joints' own features scaled by `s`"
     e = np.eye(k, dtype=np.float32)[j]
     own = (s*e[:,:,None]*z[:,None]).reshape(len(z),-1)
-    return np.concatenate([z, e, own], 1) if s else np.concatenate([z, e], 1)
+    return np.concatenate([z, 3*e, own], 1) if s else np.concatenate([z, 3*e], 1)
 
 def _logistic(z, y, j, k, C, s):
-    "Weights (k,d) and intercepts (k,) of the regression of `y` (n,) on `z` (n,d) of the joints `j` (n,)"
+    "Weights (k,d) and intercepts (k,): `y` (n,) on features `z` (n,d) of the joints `j` (n,)"
     from sklearn.linear_model import LogisticRegression
     d = z.shape[1]
     if y.min()==y.max():        # all right or all wrong: the rate, pulled a little to the middle
         r = (y.sum()+1)/(len(y)+2); return np.zeros((k,d)),np.full(k, np.log(r/(1-r)))
     m = LogisticRegression(C=C, max_iter=1000).fit(_design(z, j, k, s), y); w = m.coef_[0]
     own = s*w[d+k:].reshape(k,d) if s else 0
-    return w[:d]+own+np.zeros((k,d)),w[d:d+k]+m.intercept_[0]
+    return w[:d]+own+np.zeros((k,d)),3*w[d:d+k]+m.intercept_[0]
 
 # %% ../nbs/22_calibration.ipynb #61af73f6
 def folds(
     n,              # rows
     K=5,            # parts
-    groups=None,    # (n,) what must stay together, e.g. the picture or the video; default each for itself
+    groups=None,    # (n,) what stays together, e.g. the picture or the video; default each alone
     seed=0
 ):                  # (n,) number of the part of each row
     "Random parts of equal size that split no group"
     g = np.arange(n) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     m = g.max()+1 if n else 0
-    if m<K: raise SagePoseError(f"{m} groups cannot be split into {K} folds; give more people or K={max(m,2)}")
+    if m<K: raise SagePoseError(f"{m} groups cannot be split into {K} folds; "
+                                f"give more people or K={max(m,2)}")
     return (np.random.default_rng(seed).permutation(m)%K)[g]
 
 # %% ../nbs/22_calibration.ipynb #30180713
@@ -262,8 +281,9 @@ def fit_correctness(self,
     X,y = _np(x.float())[on_],_np(correct)[on_].astype(int)
     mean,std = X.mean(0),np.maximum(X.std(0), 1e-3)
     z = (X-mean)/std; coef,bias = _logistic(z, y, j, k, self.C, self.s)
-    new = dict(mean=mean, std=std, coef=coef, bias=bias, n=np.bincount(j, minlength=k), base=y.mean())
-    new['kx'],new['ky'] = self._knots(z, y, j, k, b, groups) if self.isotonic else [np.linspace(-8,8,self.knots)]*2
+    new = dict(mean=mean, std=std, coef=coef, bias=bias, n=np.bincount(j, minlength=k))
+    line = np.linspace(-8, 8, self.knots)
+    new['kx'],new['ky'] = self._knots(z, y, j, k, b, groups) if self.isotonic else (line,line)
     for n,v in new.items(): getattr(self,n).copy_(torch.as_tensor(v, dtype=torch.float32))
     return self
 
@@ -288,8 +308,10 @@ def _knots(self, z, y, j, k, b, groups):
     big = n>=max(10, len(y)//100); kx,r = (kx[big],r[big]) if big.sum()>1 else (kx,r)
     ky = np.maximum.accumulate(np.log(r/(1-r)))
     if len(kx)<2: return [np.linspace(-8,8,self.knots)]*2
-    t = np.interp(np.linspace(0,1,self.knots), np.linspace(0,1,len(kx)), kx)
-    return t,np.interp(t, kx, ky)
+    t = np.interp(np.linspace(0,1,self.knots-2), np.linspace(0,1,len(kx)), kx)
+    u = np.interp(t, kx, ky)
+    end = lambda v,e: np.concatenate([[v[0]-e], v, [v[-1]+e]])
+    return end(t, 20),end(u, .5)    # nearly flat beyond what was seen
 
 Correctness._knots = _knots
 
@@ -303,8 +325,8 @@ def show_probabilities(
 ):                  # the figure
     "People whose keypoints fade as the probability of being right falls; crosses are wrong"
     from sagepose.visuals import pose_grid
-    n = len(imgs); fig = pose_grid(imgs, f.kpts[:n], sk, conf=prob[:n], ncols=ncols, size=8/ncols,
-                                   titles=[f'{p:.1f} of {len(sk)} right' for p in prob[:n].sum(1).tolist()])
+    n = len(imgs); titles = [f'{p:.1f} of {len(sk)} right' for p in prob[:n].sum(1).tolist()]
+    fig = pose_grid(imgs, f.kpts[:n], sk, conf=prob[:n], ncols=ncols, size=8/ncols, titles=titles)
     for i,ax in enumerate(fig.axes[:n]):
         if correct is None: continue
         bad = (correct[i]==0).cpu(); ax.plot(*f.kpts[i].cpu()[bad].T, 'x', c='crimson', ms=4, mew=1)
@@ -318,29 +340,38 @@ def per_joint_table(
 ):                  # a DataFrame, one row a joint
     "What was said and what was right, for each joint"
     import pandas as pd
-    row = lambda p,c: dict(n=int((~c.isnan()).sum()), right=float(c.nanmean()), said=float(_known(p,c)[0].mean()),
-                           ece=ece(p,c), auc=auc_score(p,c))
-    return pd.DataFrame([row(prob[:,i], correct[:,i]) for i in range(len(sk))], index=list(sk.names)).round(3)
+    row = lambda p,c: dict(n=int((~c.isnan()).sum()), right=float(c.nanmean()),
+                           said=float(_known(p,c)[0].mean()), ece=ece(p,c), auc=auc_score(p,c))
+    rows = [row(p, c) for p,c in zip(prob.T, correct.T)]
+    return pd.DataFrame(rows, index=list(sk.names)).round(3)
 
 # %% ../nbs/22_calibration.ipynb #dde4f716
 def cross_fit(
     train_fold,     # function: training rows -> function: rows -> (x (n,k,d), correct (n,k))
     n,              # labelled people
-    K=5, groups=None, seed=0 # see `folds`
+    K=5, groups=None, seed=0, # see `folds`
+    parts=None      # (n,) number of the part of each row, instead of `folds`
 ):                  # x (n,k,d), correct (n,k): each row from a network that never saw it
     "Features and truths of all labelled people by networks that did not learn from them"
-    part,out = folds(n, K, groups, seed),[None]*n
-    for i in range(K):
+    part,out = folds(n, K, groups, seed) if parts is None else np.asarray(parts),[None]*n
+    for i in range(part.max()+1):
         test = np.flatnonzero(part==i)
         for r,x,c in zip(test, *train_fold(np.flatnonzero(part!=i))(test)): out[r] = (x,c)
     xs,cs = zip(*out)
     return torch.stack(xs),torch.stack(cs)
 
 # %% ../nbs/22_calibration.ipynb #fba12766
-def teacher_probs(
-    model:Correctness,
+def teacher_features(
     g:Belief, a:Belief, # of the two teachers
     sk:Skeleton, crop # the skeleton; (H,W)
+):                  # features (b,k,d) of the geometry and of the appearance teacher
+    "What can be known about each teacher amid the joints of their mean"
+    o,_ = fuse(g, a, crop, by='mean')
+    return tuple(features(g, a, f, sk, crop, others=o) for f in (g,a))
+
+def teacher_probs(
+    model:Correctness, # fitted on `teacher_features`
+    g:Belief, a:Belief, sk:Skeleton, crop # as above
 ):                  # (b,k) probabilities of the geometry and of the appearance teacher
     "How likely each teacher is right, for `fuse(..., conf=...)`"
-    return model(features(g, a, g, sk, crop)),model(features(g, a, a, sk, crop))
+    return tuple(model(x) for x in teacher_features(g, a, sk, crop))

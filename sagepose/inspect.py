@@ -116,15 +116,18 @@ def draw_weights(pl, i, ax, sk=None):
     show_pose(pl['img'][i], kp, sk or pl['sk'], vis=2*(w>0), conf=w.clamp(max=1)*pl['fused'].conf[i].cpu().clamp(.3,1),
               ax=ax, title=f"kept {int((w>0).sum())} of {len(w)}", frame=palette['fused'])
     off = kp[w<=0]
-    ax.scatter(*off.T, marker='x', s=14, c=palette['dropped'], linewidths=1.2, zorder=5)
+    for c,lw in (('w',2.4),(palette['dropped'],1.2)):
+        ax.scatter(*off.T, marker='x', s=16, c=c, linewidths=lw, zorder=5)
     return ax
 
 # %% ../nbs/33_inspect.ipynb #446bebbb
 def _row(n, pl, rows=1, size=1.15):
     "A figure of `rows` x `n` pictures"
     import matplotlib.pyplot as plt
-    H,W = pl['img'].shape[-2:]
-    return plt.subplots(rows, n, figsize=(n*size, rows*(size*H/W+.28)), dpi=80, squeeze=False)
+    H,W = pl['img'].shape[-2:]; h = size*H/W+.28
+    fig,axs = plt.subplots(rows, n, figsize=(n*size, rows*h), dpi=80, squeeze=False)
+    fig.subplots_adjust(.005, .02, .995, 1-.24/h/rows, .08, .28/(h-.28))
+    return fig,axs
 
 def _belief_row(pl, i, axs):
     from sagepose.visuals import show_pose,show_heatmaps,palette
@@ -143,16 +146,15 @@ def show_belief(
 ):              # the figure
     "Both teachers' views and beliefs of one person, their fusion, and what the gates keep"
     fig,axs = _row(7, pl)
-    _belief_row(pl, i, axs[0]); fig.tight_layout(pad=.2)
+    _belief_row(pl, i, axs[0])
     return fig
 
 # %% ../nbs/33_inspect.ipynb #49cb04b5
 def _student_rows(pl, i, top, low):
     "Views with targets into the axes `top`, the student's answers into `low`"
     from sagepose.visuals import show_pose,show_heatmaps,palette
-    m = pl['m']
-    for j in range(m):
-        n = i*m+j; w = pl['weight'][n].cpu()
+    for j in range(len(top)):
+        n = i*pl['m']+j; w = pl['weight'][n].cpu()
         show_pose(pl['pics'][n], pl['kpts'][n], pl['sk'], vis=2*(w>0), ax=top[j], title=f'view {j+1}, asked',
                   frame=palette['fused'])
         show_heatmaps(pl['pics'][n], pl['answer'][n], pl['sk'], low[j], top=1, title='student answers',
@@ -160,8 +162,8 @@ def _student_rows(pl, i, top, low):
 
 def show_student(pl, i=0):
     "The student's strong views of person `i`, with what it is asked for and what it answers"
-    fig,axs = _row(2*pl['m'], pl)
-    _student_rows(pl, i, axs[0,0::2], axs[0,1::2]); fig.tight_layout(pad=.2)
+    fig,axs = _row(2*pl['m'], pl, size=min(8/2/pl['m'], 1.4))
+    _student_rows(pl, i, axs[0,0::2], axs[0,1::2])
     return fig
 
 # %% ../nbs/33_inspect.ipynb #87897981
@@ -171,19 +173,18 @@ def show_step(
     i=0             # which of its people
 ):                  # the figure
     "A whole step for one person: views, beliefs, fusion and gates above, the student's part below"
-    pl = dict(pl, sk=sk or pl['sk'], cfg=cfg or pl['cfg']); m = min(pl['m'], 3); cols = max(7, 2*m)
-    fig,axs = _row(cols, pl, 2)
-    _belief_row(pl, i, axs[0]); _student_rows(dict(pl), i, axs[1,0::2], axs[1,1::2])
+    pl = dict(pl, sk=sk or pl['sk'], cfg=cfg or pl['cfg']); m = min(pl['m'], 2)
+    fig,axs = _row(7, pl, 2)
+    _belief_row(pl, i, axs[0]); _student_rows(pl, i, axs[1,0:2*m:2], axs[1,1:2*m:2])
     for ax in axs[1,2*m:]: ax.axis('off')
-    if cols-2*m>=2: _bars(pl, i, fig, axs[1,2*m:])
-    fig.tight_layout(pad=.2)
+    _bars(pl, i, fig, axs[1,5:])
     return fig
 
 def _bars(pl, i, fig, axs):
     "Confidence of each keypoint against its threshold, in the place of the empty axes `axs`"
     from sagepose.visuals import palette
-    s = axs[0].get_subplotspec(); g = s.get_gridspec()
-    ax = fig.add_subplot(g[s.rowspan.start, s.colspan.start+1:])
+    a,b = axs[0].get_position(),axs[-1].get_position()
+    ax = fig.add_axes((a.x0, a.y0+.05, b.x1-a.x0-.01, a.height-.05))
     c,w,y = pl['fused'].conf[i].cpu(),pl['w'][i].cpu(),np.arange(len(pl['sk']))
     ax.barh(y, c, color=[palette['kept'] if o>0 else palette['dropped'] for o in w], height=.7)
     ax.plot(pl['tau'], y, '|', c='k', ms=5); ax.set(xlim=(0,1.05), ylim=(len(y)-.4,-.6))

@@ -11,7 +11,7 @@ __all__ = ['PoseSets', 'Seeded', 'normalise', 'centre', 'PoseBatch', 'pad_pixels
 
 # %% ../nbs/31_training.ipynb #0c2a7ad9
 import math, random, sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 import numpy as np, torch, torch.nn as nn
 from torch import Tensor
@@ -107,9 +107,9 @@ class PoseBatch(Callback):
         x,kp,vis = normalise(self.xb[0], self.mean, self.std),self.yb[0],self.yb[1]
         c = self.cfg.crop
         if self.training:
-            w = strong_geometry(len(x), c, self.gen_l, rot=self.cfg.strong_rot, scale=self.cfg.strong_scale)
+            w = strong_geometry(len(x), c, self.gen_l, rot=self.cfg.lab_rot, scale=self.cfg.lab_scale)
             x,kp,v = w.image(x, self.pad),w.kpts(kp, self.sk),w._swap(vis, self.sk)
-            if self.cfg.sup_cutout: x,_ = joint_cutout(x, kp, (0,self.cfg.sup_cutout), generator=self.gen_l)
+            if self.cfg.lab_cutout: x,_ = joint_cutout(x, kp, (0,self.cfg.lab_cutout), generator=self.gen_l)
         else: v = vis
         ok = ((v>0)&in_frame(kp, c)).float()
         self.learn.xb = (_cl(x, self.cfg),)
@@ -206,17 +206,14 @@ class PseudoLabels(Callback):
 @patch
 def beliefs(self:PseudoLabels, x, t:Teachers):
     "Both teachers' beliefs about `x` (b,v,3,H,W), brought to the canonical frame"
-    c = self.cfg; due = c.own_stats and (not t.geo.own or t.n%c.own_stats==0)
+    c = self.cfg; due = c.own_stats and t.n%c.own_stats==0
     self.weak = w = weak_geometry(len(x), c.crop, self.gen_u, rot=c.weak_rot)
     ask = lambda m,v: heatmaps(m(_cl(v, c)))[0].float()
     views = w.image(x[:,0], self.pad),centre(x[:,1], self.pad)
     out = []
     for e,v in zip((t.geo,t.app), views):
-        if due:
-            mom = .1 if e.own else 1.
-            with own_statistics(e.module, mom): out.append(ask(e.module, v))
-            if mom==1.: e.own = True; out[-1] = ask(e.module, v)
-        else: out.append(ask(e.module, v))
+        with own_statistics(e.module, .02) if due else nullcontext(): out.append(ask(e.module, v))
+        e.own = e.own or bool(due)
     return belief(w.unheatmap(out[0], self.sk), c.crop),belief(out[1], c.crop)
 
 @patch
@@ -379,7 +376,7 @@ class PoseTask:
 def dls(self:PoseTask):
     "Labelled loaders; validation is the labelled set itself where there is none"
     c = self.cfg; val = self.sets.val or self.sets.labelled
-    train = self.crops(self.sets.labelled, photo=strong_photo(c.strong) if c.strong else None)
+    train = self.crops(self.sets.labelled, photo=weak_photo(c.lab_photo) if c.lab_photo else None)
     valid = Crops(val, c.crop, 0, margin=c.margin, folder=c.cache or None)
     return pose_dls(train, valid, c.bs, c.epoch_steps, c.seed, c.workers, self.device)
 
@@ -410,7 +407,7 @@ def learner(self:PoseTask,
     if c.clip: use.append(GradientClip(c.clip))
     if c.semi: use += self.semi_callbacks(args, norm)
     learn = Learner(dls, self.model.to(self.device), PoseLoss(c.loss, c.sigma), lr=c.lr, cbs=use,
-                    opt_func=partial(Adam, decouple_wd=True, wd=c.wd), model_dir='.')
+                    opt_func=partial(Adam, decouple_wd=True, wd=c.wd, eps=1e-8), model_dir='.')
     learn.teachers,learn.pl,learn.task = self.teachers,None,self
     if c.semi: learn.pseudo_labels = self.pseudo
     return learn
