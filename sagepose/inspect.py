@@ -40,7 +40,7 @@ def open_run(
     run = Path(run); ck = load_checkpoint(run)
     if ck is None: raise SagePoseError(f"{run}: no checkpoint here; give the folder of a run")
     model,_ = load_model(run if (run/'model.yaml').exists() else run/'best', model)
-    cfg = override(read_config(run/'config.yaml'), **dict(dict(semi=True, device='cpu', init=''), **kw))
+    cfg = override(read_config(run/'config.yaml'), **dict(semi=True, device='cpu', init='')|kw)
     sets = PoseSets(cfg); n = len(sets.unlabelled)
     if isinstance(people, int): people = np.random.default_rng(seed).permutation(n)[:people]
     sets.unlabelled = sets.unlabelled[people]
@@ -85,7 +85,8 @@ def step_of(
         g,a = p.beliefs(x, teach)
         f,alpha = fuse(g, a, t.cfg.crop, t.cfg.T, t.cfg.fusion)
         if p.gates.kpt.stats.n==0: p.gates.update(f.conf)
-        learn.pl = dict(x=x, i=i, geo=g, app=a, fused=f, alpha=alpha, w=p.weights(f, i), lam=1., m=t.cfg.views)
+        w = p.weights(f, i)
+        learn.pl = dict(x=x, i=i, geo=g, app=a, fused=f, alpha=alpha, w=w, lam=1., m=t.cfg.views)
         _student(learn, x)
         return _for_eyes(learn.pl, learn, p)
 
@@ -102,8 +103,8 @@ def _for_eyes(pl, learn, p):
     "Add to `pl` the pictures, thresholds and, where they are known, the hidden labels"
     t = learn.task; pic = lambda x: _bytes(x, t.mean, t.std); x = pl['x']
     geo = p.weak.image(x[:,0], p.pad)
-    pl.update(img=pic(centre(x[:,0], p.pad)), geo_view=pic(geo), app_view=pic(centre(x[:,1], p.pad)),
-              pics=pic(pl['views']), tau=p.gates.kpt.tau.cpu(), sk=t.sk, cfg=t.cfg)
+    pl.update(img=pic(centre(x[:,0], p.pad)), geo_view=pic(geo), pics=pic(pl['views']),
+              app_view=pic(centre(x[:,1], p.pad)), tau=p.gates.kpt.tau.cpu(), sk=t.sk, cfg=t.cfg)
     pl['tau_ins'] = p.gates.ins.tau.item() if p.gates.ins is not None else 0.
     pl['ref'] = None if p.ref is None else tuple(r[pl['i']].cpu() for r in p.ref)
     return pl
@@ -112,9 +113,10 @@ def _for_eyes(pl, learn, p):
 def draw_weights(pl, i, ax, sk=None):
     "Person `i`: kept keypoints as a pose, faint where confidence is low; dropped ones as crosses"
     from sagepose.visuals import show_pose,palette
-    kp,w = pl['fused'].kpts[i].cpu(),pl['w'][i].cpu()
-    show_pose(pl['img'][i], kp, sk or pl['sk'], vis=2*(w>0), conf=w.clamp(max=1)*pl['fused'].conf[i].cpu().clamp(.3,1),
-              ax=ax, title=f"kept {int((w>0).sum())} of {len(w)}", frame=palette['fused'])
+    kp,conf,w = (t[i].cpu() for t in (pl['fused'].kpts, pl['fused'].conf, pl['w']))
+    show_pose(pl['img'][i], kp, sk or pl['sk'], vis=2*(w>0), ax=ax,
+              conf=w.clamp(max=1)*conf.clamp(.3,1),
+              title=f"kept {int((w>0).sum())} of {len(w)}", frame=palette['fused'])
     off = kp[w<=0]
     for c,lw in (('w',2.4),(palette['dropped'],1.2)):
         ax.scatter(*off.T, marker='x', s=16, c=c, linewidths=lw, zorder=5)
@@ -129,9 +131,20 @@ def _row(n, pl, rows=1, size=1.15):
     fig.subplots_adjust(.005, .02, .995, 1-.24/h/rows, .08, .28/(h-.28))
     return fig,axs
 
+def _ends(sk):
+    "Keypoints at the end of a chain of limbs, which overlap least; all if there are not three"
+    n = np.bincount(np.ravel(sk.limbs).astype(int), minlength=len(sk)) if sk.limbs else []
+    e = [j for j,m in enumerate(n) if m==1]
+    return e if len(e)>2 else None
+
+def _top(hm, js): return float((hm if js is None else hm[js]).max().clamp(min=.05))
+
 def _belief_row(pl, i, axs):
+    "The seven pictures of `show_belief`"
     from sagepose.visuals import show_pose,show_heatmaps,palette
-    heat = lambda b,ax,t: show_heatmaps(pl['img'][i], pl[b].hm[i], pl['sk'], ax, top=1, title=t, frame=palette[t.split()[0]])
+    js = _ends(pl['sk']); top = max(_top(pl[b].hm[i], js) for b in ('geo','app','fused'))
+    def heat(b, ax, t):
+        show_heatmaps(pl['img'][i], pl[b].hm[i], pl['sk'], ax, top, js, t, palette[t.split()[0]])
     show_pose(pl['img'][i], ax=axs[0], title='the crop')
     show_pose(pl['geo_view'][i], ax=axs[1], title='geometry sees', frame=palette['geometry'])
     heat('geo', axs[2], 'geometry believes')
@@ -140,6 +153,7 @@ def _belief_row(pl, i, axs):
     heat('fused', axs[5], 'fused')
     draw_weights(pl, i, axs[6])
 
+# %% ../nbs/33_inspect.ipynb #4d7c8724
 def show_belief(
     pl,         # from `step_of`
     i=0         # which of its people
@@ -153,12 +167,14 @@ def show_belief(
 def _student_rows(pl, i, top, low):
     "Views with targets into the axes `top`, the student's answers into `low`"
     from sagepose.visuals import show_pose,show_heatmaps,palette
+    js = _ends(pl['sk'])
     for j in range(len(top)):
         n = i*pl['m']+j; w = pl['weight'][n].cpu()
-        show_pose(pl['pics'][n], pl['kpts'][n], pl['sk'], vis=2*(w>0), ax=top[j], title=f'view {j+1}, asked',
-                  frame=palette['fused'])
-        show_heatmaps(pl['pics'][n], pl['answer'][n], pl['sk'], low[j], top=1, title='student answers',
-                      frame=palette['student'])
+        show_pose(pl['pics'][n], pl['kpts'][n], pl['sk'], vis=2*(w>0), ax=top[j],
+                  title=f'view {j+1}, asked', frame=palette['fused'])
+        h = pl['answer'][n]
+        show_heatmaps(pl['pics'][n], h, pl['sk'], low[j], _top(h, js), js, 'student answers',
+                      palette['student'])
 
 def show_student(pl, i=0):
     "The student's strong views of person `i`, with what it is asked for and what it answers"
@@ -188,7 +204,8 @@ def _bars(pl, i, fig, axs):
     c,w,y = pl['fused'].conf[i].cpu(),pl['w'][i].cpu(),np.arange(len(pl['sk']))
     ax.barh(y, c, color=[palette['kept'] if o>0 else palette['dropped'] for o in w], height=.7)
     ax.plot(pl['tau'], y, '|', c='k', ms=5); ax.set(xlim=(0,1.05), ylim=(len(y)-.4,-.6))
-    ax.set_yticks(y, [n.replace('_',' ') for n in pl['sk'].names], fontsize=5); ax.tick_params(axis='x', labelsize=6)
+    ax.set_yticks(y, [n.replace('_',' ') for n in pl['sk'].names], fontsize=5)
+    ax.tick_params(axis='x', labelsize=6)
     ax.set_title('confidence, and threshold |', fontsize=8, color='#808080')
 
 # %% ../nbs/33_inspect.ipynb #39ced07e
@@ -198,16 +215,18 @@ def explain(
 ):              # `DataFrame` with a row a keypoint
     "Why each keypoint of one person was kept or dropped"
     r = lambda t: t[i].cpu().numpy().round(3); f,w = pl['fused'],pl['w'][i].cpu().numpy()
-    conf = f.conf[i].cpu(); gated = pl['cfg'].gate in ('adaptive','fixed'); low = gated and conf.mean()<pl['tau_ins']
+    gated = pl['cfg'].gate in ('adaptive','fixed'); low = f.conf[i].mean().item()<pl['tau_ins']
     def why(j):
         if w[j]>0: return 'kept'
         if not gated: return 'hidden label disagrees'
         return f"the person's mean is below {pl['tau_ins']:.2f}" if low else 'below its threshold'
-    d = dict(geometry=r(pl['geo'].conf), appearance=r(pl['app'].conf), alpha=r(pl['alpha']), fused=r(f.conf),
-             threshold=pl['tau'].numpy().round(3), why=[why(j) for j in range(len(w))])
+    d = dict(geometry=r(pl['geo'].conf), appearance=r(pl['app'].conf), alpha=r(pl['alpha']),
+             fused=r(f.conf), threshold=pl['tau'].numpy().round(3),
+             why=[why(j) for j in range(len(w))])
     if pl['ref'] is not None:
         ref,vis,s = (t[i] for t in pl['ref'])
-        e = ((f.kpts[i].cpu()-ref).norm(dim=-1)/s).numpy().round(2); d['error'] = np.where(vis.numpy()>0, e, np.nan)
+        e = ((f.kpts[i].cpu()-ref).norm(dim=-1)/s).numpy().round(2)
+        d['error'] = np.where(vis.numpy()>0, e, np.nan)
     return pd.DataFrame(d, index=pd.Index(pl['sk'].names, name='keypoint'))
 
 # %% ../nbs/33_inspect.ipynb #4257b97a
@@ -222,11 +241,13 @@ def show_before_after(
     "Truth and two models' predictions for the same people, a row each"
     import matplotlib.pyplot as plt
     from sagepose.visuals import show_pose,to_image
-    rows = ([('truth',truth,vis)] if truth is not None else [])+[(names[0],before,None),(names[1],after,None)]
-    n = len(imgs); h,w = to_image(imgs[0]).shape[:2]; s = min(8/n, 1.3)
+    rows = [('truth',truth,vis)] if truth is not None else []
+    rows += [(names[0],before,None), (names[1],after,None)]
+    n = len(imgs); h,w = to_image(imgs[0]).shape[:2]; s = min(8/n, 1.)
     fig,axs = plt.subplots(len(rows), n, figsize=(n*s, len(rows)*s*h/w+.1), dpi=80, squeeze=False)
     for (name,kp,v),row in zip(rows, axs):
-        for i,ax in enumerate(row): show_pose(imgs[i], kp[i], sk, None if v is None else v[i], ax=ax, lw=1.5, ms=2.2)
+        for i,ax in enumerate(row):
+            show_pose(imgs[i], kp[i], sk, None if v is None else v[i], ax=ax, lw=1.5, ms=2.2)
         row[0].set_ylabel(name, fontsize=8, color='#808080')
     fig.tight_layout(pad=.2)
     return fig

@@ -26,14 +26,15 @@ from .training import best_device, normalise, box_diag
 
 # %% ../nbs/40_predict.ipynb #36dc611b
 def to_rgb8(
-    img     # path, PIL image, or array (H,W), (H,W,1), (H,W,3) or (H,W,4), uint8, uint16 or float 0 to 1
+    img     # path, PIL image, or array (H,W), (H,W,1|3|4) of uint8, uint16 or float 0 to 1
 ):          # (H,W,3) uint8
     "Any picture as RGB bytes; raises `SagePoseError` for what is none"
     if isinstance(img, (str,Path)): return read_image(img)
     if hasattr(img, 'getexif'):
         from PIL import ImageOps
         try: img = np.asarray(ImageOps.exif_transpose(img).convert('RGB'))
-        except OSError as e: raise SagePoseError(f"{getattr(img,'filename','') or 'image'}: broken ({e})") from None
+        except OSError as e:
+            raise SagePoseError(f"{getattr(img,'filename','') or 'image'}: broken ({e})") from None
     x = np.asarray(img.detach().cpu() if hasattr(img,'detach') else img)
     if x.ndim==2: x = x[...,None]
     if x.ndim!=3 or x.shape[-1] not in (1,3,4) or min(x.shape)==0:
@@ -58,8 +59,10 @@ class Predictor:
     ):
         self.device = best_device(device); self.model = model.to(self.device).eval()
         self.sk,self.crop,self.margin,self.bs = sk,tuple(crop),margin,bs
-        self.mean,self.std = getattr(model,'mean',(.485,.456,.406)),getattr(model,'std',(.229,.224,.225))
-    def __repr__(self): return f"Predictor({self.sk.name}, crop {self.crop[0]}x{self.crop[1]}, {self.device})"
+        self.mean = getattr(model,'mean',(.485,.456,.406))
+        self.std  = getattr(model,'std', (.229,.224,.225))
+    def __repr__(self):
+        return f"Predictor({self.sk.name}, crop {self.crop[0]}x{self.crop[1]}, {self.device})"
 
 def load(
     run,            # folder that `sagepose train` wrote
@@ -100,7 +103,7 @@ def _box_array(b, img):
     if b is None: b = [(0, 0, img.shape[1], img.shape[0])]
     b = np.asarray(b, np.float32); b = b.reshape(-1,4) if b.ndim==1 and b.size in (0,4) else b
     if b.ndim!=2 or b.shape[1]!=4 or not np.isfinite(b).all() or (b[:,2:]<=0).any():
-        raise SagePoseError(f"boxes should be n rows of x,y,w,h with w and h above 0: {b.tolist()[:2]}")
+        raise SagePoseError(f"boxes should be rows of x,y,w,h with w,h above 0: {b.tolist()[:2]}")
     return b
 
 def _many(self, imgs, boxes, flip, step=32):
@@ -112,7 +115,8 @@ def _many(self, imgs, boxes, flip, step=32):
             M = [crop_matrix(b, self.crop, self.margin) for b in bs]
             xs = [cut(im, m, self.crop) for im,ms in zip(ims, M) for m in ms]
             n,k = np.cumsum([0]+[len(b) for b in bs]),len(self.sk)
-            kp,c = self._decoded(np.stack(xs), np.concatenate(M), flip) if xs else (np.zeros((0,k,2)), np.zeros((0,k)))
+            kp,c = np.zeros((0,k,2)),np.zeros((0,k))
+            if xs: kp,c = self._decoded(np.stack(xs), np.concatenate(M), flip)
             for b,i,j in zip(bs, n, n[1:]): yield Poses(kp[i:j], c[i:j], b)
 
 # %% ../nbs/40_predict.ipynb #9354ac45
@@ -123,8 +127,9 @@ def _call(self,
 ):                  # `Poses`, or a list of them
     "Poses of the people in `img`; without `boxes` the whole picture is one person"
     one = not isinstance(img, (list,tuple))
-    imgs,boxes = ([img],[boxes]) if one else (list(img), list(boxes) if boxes is not None else [None]*len(img))
-    if len(boxes)!=len(imgs): raise SagePoseError(f"boxes for {len(boxes)} pictures, but {len(imgs)} pictures")
+    imgs,boxes = ([img],[boxes]) if one else (img, [None]*len(img) if boxes is None else boxes)
+    if len(boxes)!=len(imgs):
+        raise SagePoseError(f"boxes for {len(boxes)} pictures, but {len(imgs)} pictures")
     out = list(_many(self, imgs, boxes, flip))
     return out[0] if one else out
 Predictor.__call__ = _call
@@ -142,7 +147,8 @@ def draw_poses(
     for p,c in zip(np.asarray(kpts)*f, conf):
         if not np.isfinite(p).any(): continue
         lw = max(round((np.nanmax(p,0)-np.nanmin(p,0)).max()/60), 1)
-        for (a,b),s in zip(sk.limbs, sk.limb_sides): _stroke(img, p[[a,b]], min(c[a],c[b]), col(s), lw, least)
+        for (a,b),s in zip(sk.limbs, sk.limb_sides):
+            _stroke(img, p[[a,b]], min(c[a],c[b]), col(s), lw, least)
         for q,v,s in zip(p, c, sk.sides): _stroke(img, q[None], v, col(s), lw+1, least)
     return img
 
@@ -174,12 +180,15 @@ def predict_set(
 # %% ../nbs/40_predict.ipynb #67ad4fae
 def _as_coco(ps):
     "The labels of `ps` as a COCO dictionary"
-    K = np.concatenate([ps.kpts, ps.vis[...,None]], -1); ar = ps.boxes[:,2]*ps.boxes[:,3] if ps.areas is None else ps.areas
-    anns = [dict(id=i+1, image_id=int(ps.image_ids[i]), category_id=1, bbox=ps.boxes[i].tolist(), area=float(ar[i]),
-                 iscrowd=0, keypoints=K[i].ravel().tolist()) for i in range(len(ps))]
+    K = np.concatenate([ps.kpts, ps.vis[...,None]], -1)
+    area = ps.boxes[:,2]*ps.boxes[:,3] if ps.areas is None else ps.areas
+    anns = [dict(id=i+1, image_id=int(ps.image_ids[i]), category_id=1, iscrowd=0,
+                 bbox=ps.boxes[i].tolist(), area=float(area[i]), keypoints=K[i].ravel().tolist())
+            for i in range(len(ps))]
     return dict(images=[dict(id=i) for i in dict.fromkeys(ps.image_ids.tolist())], annotations=anns,
                 categories=[ps.sk.to_coco()])
 
+# %% ../nbs/40_predict.ipynb #852e8445
 def scores(
     kpts, conf,     # (n,k,2) image pixels, (n,k), in the order of `ps`
     ps              # labelled `PoseSet`
@@ -187,18 +196,22 @@ def scores(
     "How good predictions are"
     kp,gt,vis = (torch.as_tensor(x) for x in (kpts, ps.kpts, ps.vis)); sk = ps.sk
     s = torso_scale(gt, vis, sk) if sk.torso else box_diag(gt, vis)
-    r = dict(n=len(ps), unmeasured=n_unscaled(s), pck=pck(kp, gt, vis, s).item(), pck_1=pck(kp, gt, vis, s, .1).item())
+    r = dict(n=len(ps), unmeasured=n_unscaled(s), pck=pck(kp, gt, vis, s).item(),
+             pck_1=pck(kp, gt, vis, s, .1).item())
     if sk.head: r['pckh'] = pck(kp, gt, vis, head_scale(gt, vis, sk), .5).item()
     ap = oks_ap(coco_results(ps.image_ids, kpts, conf), _as_coco(ps), sk)
     r.update({k:ap[k] for k in ('AP','AP50','AP75','AR')})
     j = [pck(kp, gt, vis, s, t, per_joint=True).tolist() for t in (.2,.1)]
-    return dict(r, per_joint={n:dict(pck=a, pck_1=b, n=int(m)) for n,a,b,m in zip(sk.names, *j, (vis>0).sum(0))})
+    return dict(r, per_joint={n:dict(pck=a, pck_1=b, n=int(m))
+                              for n,a,b,m in zip(sk.names, *j, (vis>0).sum(0))})
 
 def evaluate(predictor, ps, flip=False):
     "`scores` of `predictor` on the labelled `PoseSet` `ps`"
     if ps.kpts is None: raise SagePoseError(f"{ps.source}: no labels to evaluate with")
-    if ps.sk.names!=predictor.sk.names: raise SagePoseError(f"{ps.source}: labelled with {ps.sk.name!r} ({len(ps.sk)} "
-        f"keypoints), the model predicts {predictor.sk.name!r} ({len(predictor.sk)}); they must be the same")
+    a,b = ps.sk,predictor.sk
+    if a.names!=b.names: raise SagePoseError(
+        f"{ps.source}: labelled with {a.name!r} ({len(a)} keypoints), "
+        f"the model predicts {b.name!r} ({len(b)}); they must be the same")
     return scores(*predict_set(predictor, ps, flip), ps)
 
 # %% ../nbs/40_predict.ipynb #511fc3ed
@@ -207,13 +220,16 @@ def score_table(
 ):          # text
     "Scores for the terminal"
     f = lambda v: f'{100*v:6.1f}' if v==v else '     -'
-    top = [('PCK@.2',r['pck']), ('PCK@.1',r['pck_1']), *([('PCKh@.5',r['pckh'])] if 'pckh' in r else []),
-           *((k,r[k]) for k in ('AP','AP50','AP75','AR'))]
-    rows = [f"{r['n']} people"+(f", {r['unmeasured']} without a scale" if r['unmeasured'] else ''), '']
+    names = {'pck':'PCK@.2', 'pck_1':'PCK@.1', 'pckh':'PCKh@.5'}
+    names |= {k:k for k in ('AP','AP50','AP75','AR')}
+    top,un = [(n,r[k]) for k,n in names.items() if k in r],r['unmeasured']
+    rows = [f"{r['n']} people"+(f', {un} without a scale' if un else ''), '']
     rows += ['  '.join(f'{n:>7}' for n,_ in top), '  '.join(f' {f(v)}' for _,v in top), '']
     w = max(map(len, r['per_joint']))
     rows += [f"{'joint':{w}}  PCK@.2  PCK@.1  labels"]
-    return '\n'.join(rows+[f"{n:{w}}  {f(j['pck'])}  {f(j['pck_1'])}  {j['n']:6}" for n,j in r['per_joint'].items()])
+    rows += [f"{n:{w}}  {f(j['pck'])}  {f(j['pck_1'])}  {j['n']:6}"
+             for n,j in r['per_joint'].items()]
+    return '\n'.join(rows)
 
 # %% ../nbs/40_predict.ipynb #e0b514ec
 def show_predictions(
@@ -223,14 +239,15 @@ def show_predictions(
     seed=None   # which; default the first ones
 ):              # the figure
     "Truth above, prediction below; uncertain keypoints are faint"
-    idx = np.arange(len(ps))[:n] if seed is None else np.random.default_rng(seed).permutation(len(ps))[:n]
-    ps = ps[idx]; M = crop_matrix(ps.boxes, predictor.crop, predictor.margin)
+    idx = np.arange(len(ps)) if seed is None else np.random.default_rng(seed).permutation(len(ps))
+    ps = ps[idx[:n]]; M = crop_matrix(ps.boxes, predictor.crop, predictor.margin)
     x = [cut(read_image(f), m, predictor.crop) for f,m in zip(ps.files, M)]
     kp,conf = predict_set(predictor, ps)
     kp = np.concatenate([apply_matrix(M, ps.kpts), apply_matrix(M, kp)]); one = np.ones_like(conf)
     fig = pose_grid(x+x, kp, ps.sk, np.concatenate([ps.vis, one*2]), np.concatenate([one, conf]),
                     ncols=len(ps), size=min(8/len(ps), 1.3))
-    for ax,t in zip(fig.axes[::len(ps)], ('truth','prediction')): ax.set_ylabel(t, fontsize=8, color='#808080')
+    for ax,t in zip(fig.axes[::len(ps)], ('truth','prediction')):
+        ax.set_ylabel(t, fontsize=8, color='#808080')
     fig.tight_layout(pad=.2)
     return fig
 
@@ -252,25 +269,31 @@ def _jobs(what, boxes=None, root=None):
     if not jobs: raise SagePoseError(f"{boxes}: has no box for {what.name}")
     return jobs
 
+# %% ../nbs/40_predict.ipynb #8abd4f73
 def _coco_jobs(what, root):
     "Jobs of a COCO file; images without any annotation are one person"
     d = read_json(what, dict); root = Path(root or what.parent); bs,ids = {},{}
-    if not isinstance(d.get('images'), list): raise SagePoseError(f"{what}: has no list 'images'; is it a COCO file?")
+    if not isinstance(d.get('images'), list):
+        raise SagePoseError(f"{what}: has no list 'images'; is it a COCO file?")
     for a in d.get('annotations') or []:
         if a.get('iscrowd') or 'bbox' not in a: continue
-        bs.setdefault(a['image_id'], []).append(a['bbox']); ids.setdefault(a['image_id'], []).append(a.get('id'))
+        for d_,v in ((bs,a['bbox']), (ids,a.get('id'))): d_.setdefault(a['image_id'], []).append(v)
     bad = [m for i in d['images'] if (m := _bad_name(i.get('file_name')))]
     if bad: raise SagePoseError(f"{what}: {bad[0]}")
     ims = [i for i in d['images'] if i['id'] in bs] if bs else d['images']
     if not ims: raise SagePoseError(f"{what}: lists no image")
-    return [(root/i['file_name'], i['file_name'], i['id'], bs.get(i['id']), ids.get(i['id'])) for i in ims]
+    at = lambda i: (i['id'], bs.get(i['id']), ids.get(i['id']))
+    return [(root/i['file_name'], i['file_name'], *at(i)) for i in ims]
 
-# %% ../nbs/40_predict.ipynb #8abd4f73
+# %% ../nbs/40_predict.ipynb #b1ee439e
 def _out_folder(out, overwrite):
     "The folder to write into, emptied of an earlier prediction if `overwrite`"
-    out = Path(out); ours = [out/n for n in ('predictions.json','predictions.csv','pictures') if (out/n).exists()]
-    if ours and not overwrite: raise SagePoseError(f"{ours[0]}: exists already; name another folder (--out), or overwrite it (--overwrite)")
-    if out.exists() and not out.is_dir(): raise SagePoseError(f"{out}: is a file, not a folder to write into")
+    out,names = Path(out),('predictions.json','predictions.csv','pictures')
+    ours = [out/n for n in names if (out/n).exists()]
+    if ours and not overwrite: raise SagePoseError(f"{ours[0]}: exists already; "
+        "name another folder (--out), or overwrite it (--overwrite)")
+    if out.exists() and not out.is_dir():
+        raise SagePoseError(f"{out}: is a file, not a folder to write into")
     for o in ours: shutil.rmtree(o) if o.is_dir() else o.unlink()
     out.mkdir(parents=True, exist_ok=True)
     return out
@@ -280,12 +303,13 @@ def _write(out, recs, sk):
     (out/'predictions.json').write_text(json.dumps(recs))
     with open(out/'predictions.csv', 'w', newline='') as f:
         w = csv.writer(f, lineterminator='\n')
-        w.writerow('file id x y w h score'.split()+[f'{n}_{c}' for n in sk.names for c in ('x','y','conf')])
+        joints = [f'{n}_{c}' for n in sk.names for c in ('x','y','conf')]
+        w.writerow('file id x y w h score'.split()+joints)
         for r in recs:
             w.writerow([r['file_name'], r.get('id',''), *r['bbox'], f"{r['score']:.4f}",
-                        *(f'{v:.2f}' if i%3<2 else f'{v:.4f}' for i,v in enumerate(r['keypoints']))])
+                        *(f'{v:.{4 if i%3==2 else 2}f}' for i,v in enumerate(r['keypoints']))])
 
-# %% ../nbs/40_predict.ipynb #b1ee439e
+# %% ../nbs/40_predict.ipynb #e70e1f14
 def _picture_name(n):
     "Where the drawing of the file `n` goes: beside it in name, always a JPEG"
     return n if n.lower().endswith(('.jpg','.jpeg')) else n+'.jpg'
@@ -303,7 +327,8 @@ def _finish(j, img, p, sk, out, draw):
     "Draw the `Poses` `p` of the job `j`; its records"
     if draw:
         f = out/'pictures'/_picture_name(j[1]); f.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(f), draw_poses(img, p.kpts, p.conf, sk)[...,::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
+        x = draw_poses(img, p.kpts, p.conf, sk)
+        cv2.imwrite(str(f), x[...,::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
     return _records(j, p)
 
 # %% ../nbs/40_predict.ipynb #7592154a
@@ -318,6 +343,7 @@ def _batch(predictor, jobs, flip, out, draw):
         if len(jobs)==1: return [str(e) if str(jobs[0][0]) in str(e) else f'{jobs[0][0]}: {e}']
         return [r for j in jobs for r in _batch(predictor, [j], flip, out, draw)]
 
+# %% ../nbs/40_predict.ipynb #b19fb633
 def predict_paths(
     run,                # run folder, or a `Predictor`
     what,               # an image, a folder of images, or a COCO JSON
@@ -334,7 +360,8 @@ def predict_paths(
     pred = run if isinstance(run, Predictor) else load(run, device)
     out,recs,bad = _out_folder(out, overwrite),[],[]
     for s in range(0, len(jobs), step):
-        for r in _batch(pred, jobs[s:s+step], flip, out, draw): bad.append(r) if isinstance(r, str) else recs.extend(r)
+        for r in _batch(pred, jobs[s:s+step], flip, out, draw):
+            bad.append(r) if isinstance(r, str) else recs.extend(r)
     if not recs: raise SagePoseError(bad[0] if bad else f"{what}: no person to predict")
     _write(out, recs, pred.sk)
     return dict(people=len(recs), images=len(jobs)-len(bad), skipped=bad, out=out)

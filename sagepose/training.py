@@ -6,12 +6,13 @@ Docs: https://sagepose.github.io/sagepose/training.html.md"""
 
 # %% auto #0
 __all__ = ['PoseSets', 'Seeded', 'normalise', 'centre', 'PoseBatch', 'pad_pixels', 'PoseLoss', 'bn_layers', 'own_statistics',
-           'Teachers', 'ema_update', 'PseudoLabels', 'StrongViews', 'MakeViews', 'PoseMetrics', 'box_diag', 'PseudoLog',
-           'best_device', 'lr_schedule', 'PoseTask', 'fit']
+           'Teachers', 'ema_update', 'hold_statistics', 'PseudoLabels', 'StrongViews', 'MakeViews', 'PoseMetrics',
+           'box_diag', 'PseudoLog', 'best_device', 'lr_schedule', 'auto_sigma', 'PoseTask', 'fit', 'show_views']
 
 # %% ../nbs/31_training.ipynb #0c2a7ad9
 import math, random, sys
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 import numpy as np, torch, torch.nn as nn
 from torch import Tensor
@@ -177,6 +178,11 @@ def ema_update(t, model, step):
     t.update(model, step=step)
     for (a,b),(c,d) in zip(keep, old): a.copy_(c); b.copy_(d)
 
+# %% ../nbs/31_training.ipynb #38737db4
+def hold_statistics(model):
+    "Batch norms of `model` in eval mode: statistics stay, weights are trained"
+    for l in bn_layers(model): l.eval()
+
 # %% ../nbs/31_training.ipynb #b7a4c226
 class PseudoLabels(Callback):
     "Ask both teachers about a batch of unlabelled people, fuse, gate: `learn.pl`"
@@ -222,6 +228,7 @@ def before_batch(self:PseudoLabels):
     self.learn.pl,c = None,self.cfg
     lam,m = schedule(c, self.pct_train)
     if lam==0: return
+    if c.freeze_bn: hold_statistics(self.model)
     x,i = self.batch()
     g,a = self.beliefs(x, self.learn.teachers)
     f,alpha = fuse(g, a, c.crop, c.T, c.fusion)
@@ -348,6 +355,13 @@ def lr_schedule(lr):
     return ParamScheduler(dict(lr=f))
 
 # %% ../nbs/31_training.ipynb #e91be495
+def auto_sigma(
+    hm          # (h,w) of the heatmap
+):              # cells
+    "A 32nd of the heatmap's height, from .7 to 2 cells"
+    return min(max(hm[0]/32, .7), 2.)
+
+# %% ../nbs/31_training.ipynb #ac0a3c92
 class PoseTask:
     "All that a run of `cfg` needs; `learner()` makes its fastai Learner"
     def __init__(self,
@@ -365,6 +379,7 @@ class PoseTask:
         if cfg.freeze and model is None: freeze(self.model, cfg.freeze)
         self.mean,self.std = (getattr(self.model, n, d) for n,d in [('mean',(.485,.456,.406)),('std',(.229,.224,.225))])
         self.hm = check_model(self.model, self.sk, cfg.crop)
+        if not cfg.sigma: self.cfg = replace(cfg, sigma=auto_sigma(self.hm))
         self.device = best_device(cfg.device)
 
     def crops(self, ps, **kw):
@@ -430,3 +445,16 @@ def fit(
     c = learn.task.cfg; n = max(round(c.steps/c.epoch_steps),1)
     learn.fit(n, start_epoch=start, cbs=[lr_schedule(c.lr), *cbs])
     return learn
+
+# %% ../nbs/31_training.ipynb #29d5cad6
+def show_views(
+    learn,      # a Learner after a step with unlabelled people
+    n=8         # how many views
+):              # the figure
+    "Strong views of the last step with the keypoints that the student was asked for"
+    from sagepose.visuals import pose_grid,palette
+    pl,t = learn.pl,learn.task; n = min(n, len(pl['views']))
+    m,s = (torch.tensor(o).view(3,1,1) for o in (t.mean,t.std))
+    x = (pl['views'][:n].cpu()*s+m).clamp(0,1); w = pl['weight'][:n].cpu()
+    return pose_grid(list(x), list(pl['kpts'][:n].cpu()), t.sk, list(2*(w>0)), ncols=n, size=8/n,
+                     frames=[palette['student']]*n)

@@ -1,6 +1,6 @@
 """Labels only against semi-supervised training on 100 real labels, at equal compute.
 
-    python studies/lsp14.py DATA [--size 64] [--steps 1600] [--seeds 0,1,2] [--arms labels,semi,oracle] [--runs runs/lsp14]
+    python studies/lsp14.py DATA [--size 64] [--steps 800] [--seeds 0,1,2] [--arms labels,semi,oracle] [--runs runs/lsp14]
 
 DATA is a folder with train.json, val.json, unlabeled.json, unlabeled_reference.json and splits/ (LSP and
 LSP-extended as COCO keypoints). Every run is a folder below --runs: finished ones are not run again, killed ones
@@ -24,8 +24,9 @@ def base(a, seed):
     return override(PoseConfig(), labelled=d/'train.json', val=d/'val.json', unlabelled=d/'unlabeled.json' if a.lspet else '',
         reference=d/'unlabeled_reference.json' if a.lspet else '', labelled_ids=d/f'splits/labels_{a.labels}_seed{seed}.json',
         pool=True, crop=(a.size,a.size), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3, width=32,
-        freeze=2, seed=seed, lr=a.lr, steps=a.steps, epoch_steps=max(a.steps//20,1), bs=12, ratio=3, views=1, stage1=.2, stage2=.2,
-        ramp=.1, decay_geo=.985, decay_app=.995, beta=0, weak=.5, weak_rot=10, device=a.device)
+        freeze=2, seed=seed, lr=a.lr, steps=a.steps, epoch_steps=max(a.steps//20,1), bs=16, ratio=2, views=1, stage1=.25, stage2=.25,
+        ramp=.1, decay_geo=.98, decay_app=.99, beta=0, weak=.5, weak_rot=10, strong=.5, strong_rot=30, strong_scale=.25, cutout=2,
+        device=a.device)
 
 def arm(a, name, seed):
     c = base(a, seed)
@@ -63,8 +64,8 @@ if __name__=='__main__':
     p.add_argument('data'); p.add_argument('--name', default='lsp14'); p.add_argument('--runs', default='runs/lsp14'); p.add_argument('--results', default='results')
     p.add_argument('--arms', default='semi,labels,oracle'); p.add_argument('--seeds', default='0,1,2'); p.add_argument('--device', default='')
     p.add_argument('--lspet', action='store_true', help='LSP-extended too, not only the rest of the pool')
-    for n,v in dict(size=64, steps=1600, labels=100).items(): p.add_argument(f'--{n}', type=int, default=v)
-    p.add_argument('--lr', type=float, default=6e-3)
+    for n,v in dict(size=64, steps=800, labels=100).items(): p.add_argument(f'--{n}', type=int, default=v)
+    p.add_argument('--lr', type=float, default=1e-2)
     a = p.parse_args()
     for s in a.seeds.split(','):
         for n in a.arms.split(';' if ';' in a.arms else ','):

@@ -1,0 +1,166 @@
+"The command line as a shell sees it: help at once, one-line errors, check, train, resume, eval, predict, demo"
+import json,os,subprocess,sys,time
+from pathlib import Path
+import numpy as np,pytest
+from sagepose import cli
+from sagepose.config import labels_only,override,PoseConfig,config_help
+from sagepose.people import write_people
+from sagepose.skeleton import SagePoseError
+
+root = Path(__file__).resolve().parent.parent
+tiny = '''crop: [64,48]
+backbone: mobilenetv3_small_050
+pretrained: none
+levels: 2
+width: 16
+bs: 4
+ratio: 1
+steps: 4
+epoch_steps: 2
+stage1: .3
+stage2: .5
+device: cpu
+'''
+
+@pytest.fixture(scope='module')
+def home(tmp_path_factory):
+    "A folder with generated people, a configuration and a finished run"
+    d = tmp_path_factory.mktemp('cli'); old = os.getcwd(); os.chdir(d)
+    write_people('data', 12, 16, 6, (72,54), 'lsp14', seed=0)
+    (d/'tiny.yaml').write_text(tiny+''.join(f'{n}: data/{n}.json\n' for n in ('labelled','unlabelled','val')))
+    assert cli.main(['train','tiny.yaml','out=run'])==0
+    yield d
+    os.chdir(old)
+
+@pytest.fixture
+def sagepose(home, capsys):
+    "Run a command line in `home`: exit code, standard output, standard error"
+    def f(line):
+        try: code = cli.main(line.split())
+        except SystemExit as e: code = e.code
+        return code,*capsys.readouterr()
+    return f
+
+# help
+
+@pytest.mark.parametrize('args', [['--help'], ['train','--help'], ['demo','-h'], ['--version']], ids=' '.join)
+def test_help_is_fast_and_light(args):
+    code = f'''import sys
+from sagepose.cli import main
+try: main({args!r})
+except SystemExit as e: assert not e.code
+print(sorted({{'torch','fastai','matplotlib','cv2'}}&set(sys.modules)), file=sys.stderr)'''
+    def run():
+        t = time.perf_counter(); r = subprocess.run([sys.executable,'-c',code], cwd=root, capture_output=True, text=True)
+        assert r.returncode==0 and r.stderr.strip()=='[]', r.stderr
+        assert r.stdout
+        return time.perf_counter()-t
+    assert min(run(), run())<1
+
+def test_help_lists_all(sagepose):
+    code,out,_ = sagepose('--help')
+    assert code==0 and all(c in out for c in ('demo','train','eval','predict','check'))
+    code,out,_ = sagepose('train --help')
+    assert code==0 and config_help() in out
+    assert sagepose('')[0]==2
+
+def test_load_is_lazy():
+    code = "import sys,sagepose; assert 'torch' not in sys.modules; assert not hasattr(sagepose,'nonsense'); sagepose.load; assert 'torch' in sys.modules"
+    r = subprocess.run([sys.executable,'-c',code], cwd=root, capture_output=True, text=True)
+    assert r.returncode==0, r.stderr
+
+# errors are one line and exit code 2
+
+@pytest.mark.parametrize('line,words', [('trian a.yaml', "did you mean 'train'"), ('train tiny.yaml other.yaml', 'two configuration files'),
+    ('train none.yaml', 'no such configuration'), ('train tiny.yaml lamda_u=1', "did you mean 'lambda_u'"), ('train', 'no labelled people'),
+    ('train tiny.yaml bs=many', 'should be int'), ('train tiny.yaml out=run --no-check', '--overwrite'),
+    ('train tiny.yaml out=new --resume', 'nothing to resume'), ('eval nowhere', 'no model.yaml'), ('predict run none.jpg', 'no such'),
+    ('predict nowhere data/val.json', 'no model.yaml'), ('eval run none.json', 'no such file'), ('demo --out data', 'not made by')])
+def test_one_line_errors(sagepose, line, words):
+    code,out,err = sagepose(line)
+    assert code==2 and words in err
+    assert err.startswith('sagepose: error: ') and err.count('\n')==1 and 'Traceback' not in err
+
+def test_debug_shows_the_traceback(sagepose, monkeypatch):
+    monkeypatch.setenv('SAGEPOSE_DEBUG', '1')
+    with pytest.raises(SagePoseError): sagepose('train none.yaml')
+
+# check
+
+def test_check(sagepose, home):
+    assert sagepose('check data/labelled.json data/unlabelled.json --val data/val.json')[0]==0
+    code,out,_ = sagepose('check data/labelled.json --val data/labelled.json')
+    assert code==1 and out.startswith('data check: 12 errors') and 'a copy of' in out
+
+def test_train_stops_at_errors_of_the_check(sagepose, home):
+    code,_,err = sagepose('train tiny.yaml val=data/labelled.json out=leaky')
+    assert code==2 and 'copy of' in err and not (home/'leaky').exists()
+
+# train, resume, eval, predict
+
+def test_run_folder(home):
+    have = {p.name for p in (home/'run').iterdir()}
+    assert {'config.yaml','versions.json','log.csv','joints.csv','metrics.json','model.safetensors','model.yaml','pictures','checkpoint'}<=have
+
+def test_stopped_and_resumed(sagepose, home, monkeypatch):
+    from sagepose import runs
+    assert sagepose('train tiny.yaml out=whole --no-check')[0]==0
+    real = runs.save_checkpoint
+    def stop(folder, learn, **meta):
+        real(folder, learn, **meta)
+        if meta['epoch']==1: raise KeyboardInterrupt
+    with monkeypatch.context() as m:
+        m.setattr(runs, 'save_checkpoint', stop)
+        code,_,err = sagepose('train tiny.yaml out=half --no-check')
+    assert code==130 and 'half/checkpoint/epoch0001' in err and 'sagepose train half/config.yaml --resume' in err
+    assert sagepose('train half/config.yaml --resume')[0]==0
+    pck = lambda n: json.loads((home/n/'metrics.json').read_text())['pck']
+    assert pck('half')==pck('whole')
+
+def test_eval(sagepose, home):
+    code,out,_ = sagepose('eval run --json scores.json')
+    assert code==0 and out.startswith('6 people')
+    s = json.loads((home/'scores.json').read_text())
+    m = json.loads((home/'run/metrics.json').read_text())
+    assert s['pck']==pytest.approx(m['pck'], abs=.02) and len(s['per_joint'])==14
+    assert sagepose('eval run/best')[0]==0
+    assert sagepose('eval run data/labelled.json --flip')[1].startswith('12 people')
+
+def test_predict(sagepose, home):
+    assert sagepose('predict --no-draw run data/val.json --flip')[0]==0
+    recs = json.loads((home/'run/predictions/val/predictions.json').read_text())
+    assert len(recs)==6 and {len(r['keypoints']) for r in recs}=={42} and np.isfinite([r['keypoints'] for r in recs]).all()
+    img = next((home/'data/images').glob('val*.jpg'))
+    code,out,_ = sagepose(f'predict run {img} --out one')
+    assert code==0 and '1 person in 1 picture' in out and (home/'one/pictures'/img.name).exists()
+    assert sagepose(f'predict run {img} --out one')[0]==2
+    assert sagepose(f'predict run {img} --out one --overwrite')[0]==0
+
+# demo
+
+def test_demo_is_equal_compute(tmp_path):
+    from sagepose.config import compute
+    for short in (True,False):
+        people,cfg = cli.demo_config(short)
+        a = override(PoseConfig(), **cfg); b = labels_only(a)
+        assert abs(compute(b)['F']/compute(a)['F']-1)<.02
+        assert a.steps%a.epoch_steps==0
+
+def test_demo_replaces_only_a_demo(tmp_path):
+    d = cli._demo_folder(tmp_path/'a'); (d/'x').write_text('')
+    assert not (cli._demo_folder(tmp_path/'a')/'x').exists()
+    (tmp_path/'b').mkdir(); cli._demo_folder(tmp_path/'b')
+    (tmp_path/'c').mkdir(); (tmp_path/'c/mine.txt').write_text('')
+    with pytest.raises(SagePoseError, match='not made by'): cli._demo_folder(tmp_path/'c')
+    assert (tmp_path/'c/mine.txt').exists()
+
+def test_demo_end_to_end(sagepose, home, monkeypatch):
+    people = dict(labelled=8, unlabelled=12, val=6, size=(72,54), skeleton='lsp14')
+    cfg = dict(crop=(64,48), backbone='mobilenetv3_small_050', pretrained='none', levels=2, width=16, steps=4, epoch_steps=2, bs=2, ratio=1, device='cpu')
+    monkeypatch.setattr(cli, 'demo_config', lambda short=False: (people,cfg))
+    code,out,err = sagepose('demo --short --out demo')
+    assert code==0, err
+    assert 'labels only' in out and 'semi-supervised' in out and 'sagepose train' in out
+    have = {p.name for p in (home/'demo/pictures').iterdir()}
+    assert have=={'before_after.png','curves.png',*(f'step_{i}.png' for i in (1,2,3,4))}
+    assert sagepose('demo --short --out demo')[0]==0
