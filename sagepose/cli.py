@@ -158,10 +158,11 @@ def demo_config(
     short=False     # a smoke test of half a minute instead of four minutes
 ):                  # arguments of `write_people`, settings of `PoseConfig`
     "Sizes of the demo"
-    people = dict(labelled=48, unlabelled=1200, val=200, size=(96,72), skeleton='lsp14')
-    cfg = dict(crop=(64,48), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3,
-               width=48, freeze=1, steps=320, epoch_steps=40, bs=8, ratio=2, lr=4e-3, sigma=1.,
-               decay_geo=.98, decay_app=.99)
+    people = dict(labelled=24, unlabelled=800, val=200, size=(96,72), skeleton='lsp14', occlusion=.15, yaw=0)
+    cfg = dict(crop=(64,48), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3, width=32, freeze=2,
+               steps=600, epoch_steps=50, bs=12, ratio=3, views=1, lr=1e-2, stage1=.15, stage2=.15,
+               decay_geo=.98, decay_app=.99, beta=0, weak=.5, weak_rot=10, freeze_bn=False, lab_photo=3, lab_rot=45,
+               lab_scale=.35)
     if short:
         people.update(labelled=32, unlabelled=128, val=48)
         cfg.update(steps=24, epoch_steps=12)

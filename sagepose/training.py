@@ -345,6 +345,8 @@ class PseudoLog(Callback):
 # %% ../nbs/31_training.ipynb #b88ce9cc
 def best_device(name=''):
     "The device called `name`, or the best there is"
+    if name.startswith('cuda') and not torch.cuda.is_available():
+        raise ConfigError(f"device={name}: PyTorch sees no GPU here; leave `device` empty to take the best there is")
     if name: return torch.device(name)
     if torch.cuda.is_available(): return torch.device('cuda')
     return torch.device('cpu')
@@ -451,10 +453,10 @@ def show_views(
     learn,      # a Learner after a step with unlabelled people
     n=8         # how many views
 ):              # the figure
-    "Strong views of the last step with the keypoints that the student was asked for"
+    "Strong views of the last step: filled keypoints were asked of the student, hollow ones dropped"
     from sagepose.visuals import pose_grid,palette
     pl,t = learn.pl,learn.task; n = min(n, len(pl['views']))
     m,s = (torch.tensor(o).view(3,1,1) for o in (t.mean,t.std))
     x = (pl['views'][:n].cpu()*s+m).clamp(0,1); w = pl['weight'][:n].cpu()
-    return pose_grid(list(x), list(pl['kpts'][:n].cpu()), t.sk, list(2*(w>0)), ncols=n, size=8/n,
+    return pose_grid(list(x), list(pl['kpts'][:n].cpu()), t.sk, list(1+(w>0)), ncols=n, size=8/n,
                      frames=[palette['student']]*n)
