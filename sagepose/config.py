@@ -68,7 +68,7 @@ class PoseConfig:
     decay_geo:float=.996    # EMA of the geometry teacher
     decay_app:float=.999    # EMA of the appearance teacher, which is evaluated and saved
     own_stats:int=0         # steps between updates of the teachers' own batch norms; 0: the student's
-    freeze_bn:bool=True     # do the student's batch norms keep their statistics once pseudo-labels start?
+    freeze_bn:bool=False    # do the student's batch norms keep their statistics once pseudo-labels start?
     fusion:str='keypoint'   # keypoint, instance or mean
     T:float=1.              # temperature of the fusion
     gate:str='adaptive'     # adaptive, fixed, none, or oracle (needs reference)
@@ -85,9 +85,9 @@ class PoseConfig:
     strong_rot:float=45.    # degrees
     strong_scale:float=.35  # factor up to 1+this
     cutout:int=4            # at most so many hidden keypoints a view, 0: none
-    lab_photo:float=1.      # weak photometric strength of labelled crops
-    lab_rot:float=30.       # degrees of labelled crops
-    lab_scale:float=.25     # factor up to 1+this
+    lab_photo:float=3.      # weak photometric strength of labelled crops
+    lab_rot:float=45.       # degrees of labelled crops
+    lab_scale:float=.35     # factor up to 1+this
     lab_cutout:int=0        # hidden keypoints of labelled crops
 
 # %% ../nbs/30_config.ipynb #50ebd74d
