@@ -282,7 +282,7 @@ def _check_names(images, say):
 
 # %% ../nbs/11_check.ipynb #0b6f0414
 def _from_coco(name, path, root, skeleton, ids, say, sizes):
-    "Check the COCO file `path`: a `_Source`, or None if it cannot be read as one"
+    "Check the COCO file `path`: its images and annotations, or None if it cannot be read as one"
     try: d = read_json(path)
     except DataError as e: return say('error', 'format', '', str(e).removeprefix(f'{Path(path)}: '))
     if not isinstance(d, dict):
@@ -537,7 +537,7 @@ def plot_distances(
 
 # %% ../nbs/11_check.ipynb #c8af7dc1
 def _load(name, given, root, skeleton, ids, found, sizes):
-    "The `_Source` of what was `given` as `name`"
+    "Images and annotations of what was `given` as `name`"
     folder,boxes = given if isinstance(given, (tuple,list)) else (given,None)
     file = str(folder)
     def say(level, kind, entry='', message='', file=file):
