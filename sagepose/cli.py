@@ -160,7 +160,7 @@ def demo_config(
     "Sizes of the demo"
     people = dict(labelled=24, unlabelled=800, val=200, size=(96,72), skeleton='lsp14', occlusion=.15, yaw=0)
     cfg = dict(crop=(64,48), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3, width=32, freeze=2,
-               steps=600, epoch_steps=50, bs=12, ratio=3, views=1, lr=1e-2, stage1=.4, stage2=.4,
+               steps=450, epoch_steps=50, bs=12, ratio=3, views=1, lr=1e-2, stage1=.4, stage2=.4,
                decay_geo=.98, decay_app=.99, beta=0, weak=.5, weak_rot=10)
     if short:
         people.update(labelled=32, unlabelled=128, val=48)
