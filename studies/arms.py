@@ -9,7 +9,7 @@ written anew from all finished runs.
 `labels` sees labels only, in batches so large that the run costs as many forward passes as `semi`; `semi` is the
 method; `oracle` keeps exactly the pseudo-labels that hidden labels prove right; `all` has every label. `labels` is
 also reported stopped at its best validation score, which favours it."""
-import argparse, datetime, json, platform, re, sys
+import argparse, datetime, json, platform
 from dataclasses import replace
 from pathlib import Path
 import sagepose
@@ -29,7 +29,8 @@ def arm(cfg, spec):
     if name not in ('labels','semi','oracle','all'): raise SystemExit(f'no arm {name!r}: labels, semi, oracle, all')
     return cfg
 
-def folder(runs, spec, seed): return Path(runs)/f"{re.sub(r'[^a-z0-9=.]+', '_', spec)}@{seed}"
+def folder(runs, spec, seed): return Path(runs)/f"{','.join(spec.split())}@{seed}"
+def named(folder): return folder.name.rsplit('@',1)[0].replace(',', ' '),folder.name.rsplit('@',1)[1]
 
 def ci(c): return [round(100*v,2) for v in (c.mean,c.lo,c.hi)] if c.n>1 else [round(100*c.mean,2)]
 
@@ -37,7 +38,7 @@ def report(a, command):
     "Write the results of all finished runs"
     rows,last = [],{}
     for f in sorted(Path(a.runs).glob('*@*/metrics.json')):
-        name,seed = f.parent.name.rsplit('@',1); name = name.replace('_',' '); m = json.loads(f.read_text())
+        name,seed = named(f.parent); m = json.loads(f.read_text())
         last.setdefault(name,{})[int(seed)] = dict(last=m['pck'], best=m['best']['pck'], F=m['compute']['F'])
         rows += [dict(arm=name, seed=seed, step=int(r['step']), metric=k, value=round(r[k],5))
                  for r in read_csv(f.parent/'log.csv') for k in metrics if r.get(k) is not None]
