@@ -6,7 +6,7 @@ Docs: https://sagepose.github.io/sagepose/config.html.md"""
 
 # %% auto #0
 __all__ = ['PoseConfig', 'ConfigError', 'override', 'read_config', 'check_config', 'dump_config', 'config_help', 'schedule',
-           'stage', 'show_stages', 'compute', 'labels_only']
+           'stage', 'show_stages', 'sweeps', 'compute', 'labels_only']
 
 # %% ../nbs/30_config.ipynb #8a3dc15e
 import difflib, inspect, re
@@ -78,6 +78,8 @@ class PoseConfig:
     beta_ins:float=1.       # instance threshold, likewise
     floor:float=.1          # least that a gate asks for
     fixed:float=.5          # threshold of gate=fixed
+    refresh:int=0           # epochs between two sweeps that re-estimate all pseudo-labels; 0: every step
+    sweep_views:int=2       # views of a person that each teacher averages in a sweep
     # -- views
     weak:float=1.           # strength of the appearance teacher's view
     weak_rot:float=15.      # degrees of the geometry teacher's view
@@ -159,7 +161,15 @@ def check_config(cfg, where='config'):
     if min(cfg.crop)<32: raise ConfigError(f"{where}: crop={cfg.crop} should be at least 32 pixels")
     if cfg.stage2<cfg.stage1: raise ConfigError(f"{where}: stage2={cfg.stage2} comes before stage1={cfg.stage1}")
     if cfg.T<=0: raise ConfigError(f"{where}: T={cfg.T} should be positive")
+    if cfg.refresh: _check_refresh(cfg, where)
     return cfg
+
+def _check_refresh(cfg, where):
+    "A sweep keeps coordinates, and asks the teachers outside of the steps"
+    if cfg.target!='render': raise ConfigError(f"{where}: refresh={cfg.refresh} keeps no heatmaps; use target=render, not {cfg.target}")
+    if cfg.own_stats: raise ConfigError(f"{where}: own_stats={cfg.own_stats} needs the teachers in every step; use refresh=0")
+    if cfg.refresh<0 or cfg.sweep_views<1:
+        raise ConfigError(f"{where}: refresh={cfg.refresh} and sweep_views={cfg.sweep_views} should be at least 1")
 
 def dump_config(cfg):
     "YAML of `cfg`"
@@ -204,19 +214,35 @@ def show_stages(cfg, ax=None):
     return ax
 
 # %% ../nbs/30_config.ipynb #34b0b633
-def compute(
+def sweeps(
     cfg:PoseConfig
+):              # list of steps
+    "The steps at which all pseudo-labels are re-estimated"
+    if not (cfg.refresh and cfg.semi): return []
+    on = [s for s in range(cfg.steps) if schedule(cfg, s/cfg.steps)[0]>0]
+    return list(range(on[0], cfg.steps, cfg.refresh*cfg.epoch_steps)) if on else []
+
+def _count(cfg):
+    "The number of unlabelled people in the files of `cfg`"
+    from sagepose.training import PoseSets
+    return len(PoseSets(cfg).unlabelled)
+
+def compute(
+    cfg:PoseConfig,
+    people=None # how many unlabelled people; needed with `refresh` only
 ):              # dictionary: crops through the student, teacher passes, total in forward passes F
     "What the run costs, in forward passes of one crop"
     student = teacher = 0
     for s in range(cfg.steps):
         _,m = schedule(cfg, s/cfg.steps); u = cfg.bs*cfg.ratio*(m>0)
-        student += cfg.bs+u*m; teacher += 2*u
+        student += cfg.bs+u*m; teacher += 2*u*(not cfg.refresh)
+    if n := len(sweeps(cfg)): teacher += 2*cfg.sweep_views*n*(_count(cfg) if people is None else people)
     return dict(student=student, teacher=teacher, F=3*student+teacher)
 
 def labels_only(
-    cfg:PoseConfig
+    cfg:PoseConfig,
+    people=None # see `compute`
 ):              # `PoseConfig` without unlabelled people
     "Labels alone with the step count and the learning rate of `cfg`, and batches that cost as much"
-    F = compute(cfg)['F']
+    F = compute(cfg, people)['F']
     return replace(cfg, semi=False, bs=round(F/3/cfg.steps))

@@ -29,6 +29,10 @@ class RunningStats(torch.nn.Module):
         self.var.copy_(d*(self.var+(self.mean-new)**2)+(1-d)*(v+(m-new)**2))
         self.mean.copy_(new); self.n.add_(1)
 
+    def reset(self):
+        "Forget everything"
+        for b in self.buffers(): b.zero_()
+
     @property
     def std(self): return self.var.clamp(min=0).sqrt()
 
@@ -77,6 +81,11 @@ class Gates(torch.nn.Module):
         "Take the confidences `conf` (b,k) of a batch into the statistics"
         self.kpt.stats.update(conf)
         if self.ins is not None: self.ins.stats.update(conf.mean(1, keepdim=True))
+
+    def reset(self):
+        "Forget the statistics, e.g. where the unit of confidence changes"
+        for m in self.modules():
+            if isinstance(m, RunningStats): m.reset()
 
     def forward(self, conf):
         "(b,k) weights 0 or 1"

@@ -40,7 +40,7 @@ def open_run(
     run = Path(run); ck = load_checkpoint(run)
     if ck is None: raise SagePoseError(f"{run}: no checkpoint here; give the folder of a run")
     model,_ = load_model(run if (run/'model.yaml').exists() else run/'best', model)
-    cfg = override(read_config(run/'config.yaml'), **dict(semi=True, device='cpu', init='')|kw)
+    cfg = override(read_config(run/'config.yaml'), **dict(semi=True, device='cpu', init='', refresh=0)|kw)
     sets = PoseSets(cfg); n = len(sets.unlabelled)
     if isinstance(people, int): people = np.random.default_rng(seed).permutation(n)[:people]
     sets.unlabelled = sets.unlabelled[people]
@@ -64,8 +64,7 @@ def _frozen(learn, seed):
 
 def _bytes(x, mean, std):
     "Network input back to pictures (...,3,H,W) uint8"
-    m,s = (torch.tensor(t, device=x.device).view(3,1,1)*255 for t in (mean,std))
-    return (x*s+m).round().clamp(0,255).to(torch.uint8).cpu()
+    return (denormalise(x, mean, std)*255).round().to(torch.uint8).cpu()
 
 # %% ../nbs/33_inspect.ipynb #4f07329e
 @torch.no_grad()
@@ -82,11 +81,9 @@ def step_of(
         x,i = normalise(x, t.mean, t.std),torch.tensor(idx, device=dev)
         p.gates.to(dev)
         if p.ref is not None: p.ref = tuple(r.to(dev) for r in p.ref)
-        g,a = p.beliefs(x, teach)
-        f,alpha = fuse(g, a, t.cfg.crop, t.cfg.T, t.cfg.fusion)
-        if p.gates.kpt.stats.n==0: p.gates.update(f.conf)
-        w = p.weights(f, i)
-        learn.pl = dict(x=x, i=i, geo=g, app=a, fused=f, alpha=alpha, w=w, lam=1., m=t.cfg.views)
+        learn.pl = e = dict(p.estimate(x, teach), x=x, i=i, lam=1., m=t.cfg.views)
+        if p.gates.kpt.stats.n==0: p.gates.update(e['p'])
+        e['w'] = p.weights(e['fused']._replace(conf=e['p']), i)
         _student(learn, x)
         return _for_eyes(learn.pl, learn, p)
 

@@ -47,7 +47,8 @@ def run_state(learn):
     t = learn.teachers; s = dict(model=learn.model.state_dict(), geo=t.geo.module.state_dict(),
         app=t.app.module.state_dict(), opt=learn.opt.state_dict(), n=t.n, own=[t.geo.own,t.app.own])
     if hasattr(learn,'pseudo_labels'):
-        p = learn.pseudo_labels; s.update(gates=p.gates.state_dict(), drawn=p.drawn)
+        p = learn.pseudo_labels; s.update(gates=p.gates.state_dict(), drawn=p.drawn, swept=p.swept)
+        if not p.folder: s['labels'] = p.labels     # else they are a file of their own
     if hasattr(learn,'mixed_precision'): s['scaler'] = learn.mixed_precision.scaler.state_dict()
     return s
 
@@ -59,6 +60,7 @@ def restore(learn, s):
     t.n,(t.geo.own,t.app.own) = s['n'],s['own']
     if hasattr(learn,'pseudo_labels'):
         p = learn.pseudo_labels; p.gates.load_state_dict(s['gates']); p.drawn = s['drawn']
+        p.put_sweep(s.get('swept'), s.get('labels'))
     if 'scaler' in s and hasattr(learn,'mixed_precision'): learn.mixed_precision.scaler.load_state_dict(s['scaler'])
 
 # %% ../nbs/32_runs.ipynb #77288e79
@@ -178,7 +180,7 @@ def _clear(out):
     "Remove what a run wrote, and nothing else"
     import shutil
     for f in ('config.yaml','versions.json','log.csv','joints.csv','metrics.json','model.safetensors','model.yaml'): (out/f).unlink(missing_ok=True)
-    for d in ('checkpoint','best','pictures'): shutil.rmtree(out/d, ignore_errors=True)
+    for d in ('checkpoint','best','pictures','pseudo_labels'): shutil.rmtree(out/d, ignore_errors=True)
 
 # %% ../nbs/32_runs.ipynb #e216a4e5
 def versions():
@@ -201,7 +203,9 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     (out/'config.yaml').write_text(dump_config(cfg)); (out/'versions.json').write_text(json.dumps(versions(), indent=1))
     log = RunLog(cfg, quiet=quiet, **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))
-    learn = task.learner([log, *cbs]); say = (lambda *a: None) if quiet else print
+    learn = task.learner([log, *cbs])
+    if cfg.semi: learn.pseudo_labels.folder = out/'pseudo_labels'
+    say = (lambda *a: None) if quiet else print
     say(f"{task.sets.labelled}\n{describe(learn.dls, task.sets.unlabelled, cfg.bs*cfg.ratio*cfg.semi)}")
     try:
         with learn.no_bar(), learn.no_logging(): fit(learn, ck['epoch'] if ck else 0, [Restore(ck)] if ck else [])
@@ -223,7 +227,7 @@ def finish(learn, log):
     save_eval_model(learn, out)
     last = {k:v for k,v in log.rows[-1].items()}
     m = dict(pck=last['pck'], best=log.best, per_joint=dict(zip(learn.task.sk.names, learn.scores['per_joint'])),
-             last=last, compute=compute(c), labelled=len(learn.task.sets.labelled),
+             last=last, compute=compute(c, len(learn.task.sets.unlabelled or ())), labelled=len(learn.task.sets.labelled),
              unlabelled=len(learn.task.sets.unlabelled or ()), val=len(learn.dls.valid.dataset))
     (out/'pictures').mkdir(exist_ok=True)
     show_run(log.rows).savefig(out/'pictures'/'curves.png', dpi=110)
