@@ -207,11 +207,11 @@ def scores(
 
 def evaluate(predictor, ps, flip=False):
     "`scores` of `predictor` on the labelled `PoseSet` `ps`"
-    if ps.kpts is None: raise SagePoseError(f"{ps.source}: no labels to evaluate with")
+    if ps.kpts is None: raise SagePoseError(f"{ps.source}: no labels to evaluate with"+faq('data'))
     a,b = ps.sk,predictor.sk
     if a.names!=b.names: raise SagePoseError(
         f"{ps.source}: labelled with {a.name!r} ({len(a)} keypoints), "
-        f"the model predicts {b.name!r} ({len(b)}); they must be the same")
+        f"the model predicts {b.name!r} ({len(b)}); they must be the same"+faq('skeleton'))
     return scores(*predict_set(predictor, ps, flip), ps)
 
 # %% ../nbs/40_predict.ipynb #511fc3ed

@@ -3,11 +3,13 @@ import base64,io,json,sys
 from pathlib import Path
 from PIL import Image
 
-def shrink(png, width=900):
-    "The PNG `png` with at most `width` columns and 256 colours, or `png` itself if that is smaller"
+def shrink(png, width=900, most=45_000):
+    "The PNG `png` in 256 colours, at most `width` wide and down to .7 of that to keep to `most` bytes; `png` if that is smaller"
     im = Image.open(io.BytesIO(base64.b64decode(png))).convert('RGB')
-    if im.width>width: im = im.resize((width, round(im.height*width/im.width)), Image.LANCZOS)
-    out = io.BytesIO(); im.quantize(256, Image.MEDIANCUT, dither=Image.Dither.NONE).save(out, 'PNG', optimize=True)
+    for f in (1, .85, .7):
+        w = round(min(im.width, width)*f); m = im if w==im.width else im.resize((w, round(im.height*w/im.width)), Image.LANCZOS)
+        out = io.BytesIO(); m.quantize(256, Image.MEDIANCUT, dither=Image.Dither.NONE).save(out, 'PNG', optimize=True)
+        if out.tell()<=most: break
     new = base64.b64encode(out.getvalue()).decode()
     return new if len(new)<.8*len(png) else png
 
