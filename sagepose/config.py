@@ -10,7 +10,7 @@ __all__ = ['PoseConfig', 'ConfigError', 'override', 'read_config', 'check_config
 
 # %% ../nbs/30_config.ipynb #8a3dc15e
 import difflib, inspect, re
-from dataclasses import dataclass, asdict, fields, replace
+from dataclasses import dataclass, asdict, field, fields, replace
 from pathlib import Path
 from .skeleton import *
 
@@ -71,15 +71,37 @@ class PoseConfig:
     freeze_bn:bool=False    # do the student's batch norms keep their statistics once pseudo-labels start?
     fusion:str='keypoint'   # keypoint, instance or mean
     T:float=1.              # temperature of the fusion
-    gate:str='adaptive'     # adaptive, fixed, none, or oracle (needs reference)
+    trust:str='peak'        # what the teachers are weighed by: peak, or correct: the chance that each is right
+    far:float=0.            # teachers further apart than this share of the median bone are not averaged; 0: always
+    fuse_in:str='heatmap'   # heatmap or coords
+    calibrate:str='none'    # confidence: none (the peak), logistic or isotonic (the chance of being right)
+    refit:int=1             # epochs between two fits of the correctness model
+    hold:float=.2           # share of the labels kept from the student to fit it, while it is fitted
+    hold_until:float=0.     # share of the run after which the student gets them; at the earliest at stage 1
+    gate:str='adaptive'     # adaptive, soft, flex, free, fixed, none, or oracle (needs reference)
+    instance:str='mean'     # score of a person: mean of p; agree: times the teachers' OKS; none: no such gate
     tau_ins:float=.7        # most that the instance gate asks for
     tau_kpt:float=.9        # most that a keypoint gate asks for
     beta:float=.5           # keypoint threshold: mean - beta * deviation
     beta_ins:float=1.       # instance threshold, likewise
     floor:float=.1          # least that a gate asks for
     fixed:float=.5          # threshold of gate=fixed
+    tau_joint:dict=field(default_factory=dict) # thresholds of some joints, e.g. left_wrist:.2,right_wrist:.2
+    seen:str='none'         # visibility of pseudo-labels: none, head (needs visibility), or map (peak and area)
+    align:bool=False        # pull the share of visible joints to that of the labels?
+    hidden:str='weight'     # what low visibility does: weight (counts less) or topo (only in the topology term)
+    structure:bool=False    # do strange limbs lower weights?
+    silence:float=0.        # drop people whose structure is stranger than this (1: rarer than 99 % of labels); 0: none
     refresh:int=0           # epochs between two sweeps that re-estimate all pseudo-labels; 0: every step
     sweep_views:int=2       # views of a person that each teacher averages in a sweep
+    # -- structure
+    priors:bool=False       # topology, bones and angles of the student's answers as losses
+    stage3:float=.5         # they start: share of the run
+    lambda_topo:float=.05   # weight of the topology term
+    lambda_bone:float=.05   # of the bones' lengths
+    lambda_angle:float=.02  # of the joints' angles
+    prior_lo:float=.05      # all three together are at least this share of the supervised loss
+    prior_hi:float=.1       # and at most this one
     # -- views
     weak:float=1.           # strength of the appearance teacher's view
     weak_rot:float=15.      # degrees of the geometry teacher's view
@@ -107,11 +129,18 @@ def _cast(k, v, old, where):
             v = tuple(int(i) for i in v)
             if len(v)!=2: raise ValueError
             return v
+        if isinstance(old, dict): return _pairs(v)
         if v is None: v = ''
         return type(old)(float(v)) if isinstance(old, int) and float(v)==int(float(v)) else type(old)(v)
-    except (ValueError,KeyError,TypeError):
-        kind = 'two numbers, e.g. 256,192' if isinstance(old, tuple) else type(old).__name__
+    except (ValueError,KeyError,TypeError,AttributeError):
+        kind = {tuple:'two numbers, e.g. 256,192', dict:'name:number,name:number'}.get(type(old), type(old).__name__)
         raise ConfigError(f"{where}: {k}={v!r} should be {kind}") from None
+
+
+def _pairs(v):
+    "A dictionary of numbers, or a string 'a:.1,b:.2'"
+    if isinstance(v, str): v = dict(o.strip(' {}').rsplit(':',1) for o in v.split(',') if o.strip(' {}'))
+    return {str(n).strip():float(x) for n,x in (v or {}).items()}
 
 # %% ../nbs/30_config.ipynb #bd12a786
 def override(
@@ -148,20 +177,25 @@ def read_config(
 
 # %% ../nbs/30_config.ipynb #9096f0f4
 _choices = dict(loss=('mse','ce'), target=('soft','sharp','render'), fusion=('keypoint','instance','mean'),
-                gate=('adaptive','fixed','none','oracle'))
+                gate=('adaptive','soft','flex','free','fixed','none','oracle'), trust=('peak','correct'),
+                fuse_in=('heatmap','coords'), calibrate=('none','logistic','isotonic'), instance=('mean','agree','none'),
+                seen=('none','head','map'), hidden=('weight','topo'))
 
 def check_config(cfg, where='config'):
     "`cfg` if its values make sense together, else `ConfigError`"
     for k,c in _choices.items():
         if getattr(cfg,k) not in c: raise ConfigError(f"{where}: {k}={getattr(cfg,k)!r} should be one of {', '.join(c)}")
-    for k in ('steps','epoch_steps','bs','ratio','views','accum','levels','width'):
+    for k in ('steps','epoch_steps','bs','ratio','views','accum','levels','width','refit'):
         if getattr(cfg,k)<1: raise ConfigError(f"{where}: {k}={getattr(cfg,k)} should be at least 1")
-    for k in ('stage1','stage2','ramp','decay_geo','decay_app','tau_ins','tau_kpt','floor'):
+    for k in ('stage1','stage2','ramp','decay_geo','decay_app','tau_ins','tau_kpt','floor','stage3','hold','hold_until'):
         if not 0<=getattr(cfg,k)<=1: raise ConfigError(f"{where}: {k}={getattr(cfg,k)} should be from 0 to 1")
     if min(cfg.crop)<32: raise ConfigError(f"{where}: crop={cfg.crop} should be at least 32 pixels")
     if cfg.stage2<cfg.stage1: raise ConfigError(f"{where}: stage2={cfg.stage2} comes before stage1={cfg.stage1}")
     if cfg.T<=0: raise ConfigError(f"{where}: T={cfg.T} should be positive")
     if cfg.refresh: _check_refresh(cfg, where)
+    if cfg.seen=='head' and not cfg.visibility: raise ConfigError(f"{where}: seen=head needs a model with visibility=true; or use seen=map")
+    if cfg.align and cfg.seen=='none': raise ConfigError(f"{where}: align=true needs seen=head or seen=map")
+    if cfg.trust=='correct' and cfg.calibrate=='none': raise ConfigError(f"{where}: trust=correct needs calibrate=logistic or isotonic")
     return cfg
 
 def _check_refresh(cfg, where):
@@ -182,7 +216,7 @@ def config_help():
     out = []
     for l in inspect.getsource(PoseConfig).splitlines():
         if m := re.match(r'\s+# -- (.*)', l): out.append(f'\n{m[1]}:')
-        if m := re.match(r'\s+(\w+):\w+=(.+?)\s+# (.*)', l): out.append(f"  {m[1]+'='+m[2]:26}{m[3]}")
+        if m := re.match(r'\s+(\w+):\w+=(.+?)\s+# (.*)', l): out.append(f"  {m[1]+'='+re.sub('field.*', '{}', m[2]):26}{m[3]}")
     return '\n'.join(out).strip()
 
 # %% ../nbs/30_config.ipynb #2973d0a3
@@ -196,8 +230,9 @@ def schedule(
     return cfg.lambda_u*lam,(cfg.views if pct>=cfg.stage2 else 1)
 
 def stage(cfg, pct):
-    "The stage, 0 to 2, after the share `pct` of the run"
-    return 0 if not cfg.semi or pct<cfg.stage1 else 1 if pct<cfg.stage2 else 2
+    "The stage, 0 to 3, after the share `pct` of the run"
+    if not cfg.semi or pct<cfg.stage1: return 0
+    return 3 if cfg.priors and pct>=cfg.stage3 else 2 if pct>=cfg.stage2 else 1
 
 # %% ../nbs/30_config.ipynb #9ba54dd9
 def show_stages(cfg, ax=None):
@@ -208,7 +243,9 @@ def show_stages(cfg, ax=None):
     x = [i/400 for i in range(401)]; lam = [schedule(cfg,p)[0] for p in x]; v = [schedule(cfg,p)[1] for p in x]
     ax.plot(x, lam, c=palette['student'], label='weight of consistency')
     ax.step(x, [i/max(cfg.views,1) for i in v], c=palette['fused'], label='share of the views')
-    for a,b,n in [(0,cfg.stage1,'0: labels'),(cfg.stage1,cfg.stage2,'1: pseudo-labels'),(cfg.stage2,1,'2: strong views')]:
+    end = max(cfg.stage3,cfg.stage2) if cfg.priors else 1
+    for a,b,n in [(0,cfg.stage1,'0: labels'),(cfg.stage1,cfg.stage2,'1: pseudo-labels'),(cfg.stage2,end,'2: strong views'),
+                  (end,1,'3: structure')][:3+cfg.priors]:
         ax.axvspan(a, b, color='#808080', alpha=.08+.08*int(n[0])); ax.text((a+b)/2, 1.06, n, ha='center', fontsize=7, color='#808080')
     ax.set(xlim=(0,1), ylim=(0,1.2), xlabel='share of the run'); ax.legend(fontsize=7, frameon=False, loc='center right')
     return ax

@@ -27,7 +27,7 @@ def _restore(learn, s):
     learn.model.load_state_dict(s['model'])
     t.geo.module.load_state_dict(s['geo']); t.app.module.load_state_dict(s['app'])
     t.n,(t.geo.own,t.app.own) = s['n'],s['own']
-    if 'gates' in s: learn.pseudo_labels.gates.load_state_dict(s['gates'])
+    if 'judge' in s: learn.pseudo_labels.judge.load_state_dict(s['judge'])
 
 # %% ../nbs/33_inspect.ipynb #52f1c895
 def open_run(
@@ -54,12 +54,12 @@ def open_run(
 def _frozen(learn, seed):
     "Everything that a look at a step would change is put back afterwards"
     p,keep = learn.pseudo_labels,{n:getattr(learn,n,None) for n in ('pl','xb','gen_u')}
-    cfg,ref,state = p.cfg,p.ref,{k:v.clone() for k,v in p.gates.state_dict().items()}
+    cfg,ref,state = p.cfg,p.ref,{k:v.clone() for k,v in p.judge.state_dict().items()}
     was = learn.model.training; learn.model.eval()
     learn.gen_u,p.cfg = torch.Generator().manual_seed(seed),replace(cfg, own_stats=0)
     try: yield p
     finally:
-        p.cfg,p.ref = cfg,ref; p.gates.load_state_dict(state); learn.model.train(was)
+        p.cfg,p.ref = cfg,ref; p.judge.load_state_dict(state); learn.model.train(was)
         for n,v in keep.items(): setattr(learn, n, v)
 
 def _bytes(x, mean, std):
@@ -79,11 +79,11 @@ def step_of(
     with _frozen(learn, seed) as p:
         x = torch.stack([p.data[(i,seed*1009+i)][0] for i in idx]).to(dev)
         x,i = normalise(x, t.mean, t.std),torch.tensor(idx, device=dev)
-        p.gates.to(dev)
+        p.judge.to(dev)
         if p.ref is not None: p.ref = tuple(r.to(dev) for r in p.ref)
         learn.pl = e = dict(p.estimate(x, teach), x=x, i=i, lam=1., m=t.cfg.views)
-        if p.gates.kpt.stats.n==0: p.gates.update(e['p'])
-        e['w'] = p.weights(e['fused']._replace(conf=e['p']), i)
+        if p.gates.kpt.stats.n==0: p.judge.update(e)
+        learn.pl = p.weigh(e, i)
         _student(learn, x)
         return _for_eyes(learn.pl, learn, p)
 
@@ -101,7 +101,7 @@ def _for_eyes(pl, learn, p):
     t = learn.task; pic = lambda x: _bytes(x, t.mean, t.std); x = pl['x']
     geo = p.weak.image(x[:,0], p.pad)
     pl.update(img=pic(centre(x[:,0], p.pad)), geo_view=pic(geo), pics=pic(pl['views']),
-              app_view=pic(centre(x[:,1], p.pad)), tau=p.gates.kpt.tau.cpu(), sk=t.sk, cfg=t.cfg)
+              app_view=pic(centre(x[:,1], p.pad)), tau=p.gates.tau.cpu(), sk=t.sk, cfg=t.cfg)
     pl['tau_ins'] = p.gates.ins.tau.item() if p.gates.ins is not None else 0.
     pl['ref'] = None if p.ref is None else tuple(r[pl['i']].cpu() for r in p.ref)
     return pl
@@ -198,7 +198,7 @@ def _bars(pl, i, fig, axs):
     from sagepose.visuals import palette
     a,b = axs[0].get_position(),axs[-1].get_position()
     ax = fig.add_axes((a.x0, a.y0+.05, b.x1-a.x0-.01, a.height-.05))
-    c,w,y = pl['fused'].conf[i].cpu(),pl['w'][i].cpu(),np.arange(len(pl['sk']))
+    c,w,y = pl['p'][i].cpu(),pl['w'][i].cpu(),np.arange(len(pl['sk']))
     ax.barh(y, c, color=[palette['kept'] if o>0 else palette['dropped'] for o in w], height=.7)
     ax.plot(pl['tau'], y, '|', c='k', ms=5); ax.set(xlim=(0,1.05), ylim=(len(y)-.4,-.6))
     ax.set_yticks(y, [n.replace('_',' ') for n in pl['sk'].names], fontsize=5)
@@ -212,13 +212,13 @@ def explain(
 ):              # `DataFrame` with a row a keypoint
     "Why each keypoint of one person was kept or dropped"
     r = lambda t: t[i].cpu().numpy().round(3); f,w = pl['fused'],pl['w'][i].cpu().numpy()
-    gated = pl['cfg'].gate in ('adaptive','fixed'); low = f.conf[i].mean().item()<pl['tau_ins']
+    gated = pl['cfg'].gate not in ('none','oracle'); low = pl['p'][i].mean().item()<pl['tau_ins']
     def why(j):
         if w[j]>0: return 'kept'
         if not gated: return 'hidden label disagrees'
         return f"the person's mean is below {pl['tau_ins']:.2f}" if low else 'below its threshold'
     d = dict(geometry=r(pl['geo'].conf), appearance=r(pl['app'].conf), alpha=r(pl['alpha']),
-             fused=r(f.conf), threshold=pl['tau'].numpy().round(3),
+             fused=r(f.conf), p=r(pl['p']), threshold=pl['tau'].numpy().round(3),
              why=[why(j) for j in range(len(w))])
     if pl['ref'] is not None:
         ref,vis,s = (t[i] for t in pl['ref'])

@@ -6,7 +6,7 @@ Docs: https://sagepose.github.io/sagepose/runs.html.md"""
 
 # %% auto #0
 __all__ = ['pack', 'unpack', 'run_state', 'restore', 'save_checkpoint', 'load_checkpoint', 'write_csv', 'read_csv', 'RunLog',
-           'log_line', 'save_eval_model', 'versions', 'train', 'Restore', 'finish', 'show_run']
+           'log_line', 'save_eval_model', 'save_judge', 'versions', 'train', 'Restore', 'finish', 'show_run']
 
 # %% ../nbs/32_runs.ipynb #deaef00f
 import csv, json, os, platform, time
@@ -47,7 +47,7 @@ def run_state(learn):
     t = learn.teachers; s = dict(model=learn.model.state_dict(), geo=t.geo.module.state_dict(),
         app=t.app.module.state_dict(), opt=learn.opt.state_dict(), n=t.n, own=[t.geo.own,t.app.own])
     if hasattr(learn,'pseudo_labels'):
-        p = learn.pseudo_labels; s.update(gates=p.gates.state_dict(), drawn=p.drawn, swept=p.swept)
+        p = learn.pseudo_labels; s.update(judge=p.judge.state_dict(), drawn=p.drawn, swept=p.swept, fit_at=p.fit_at)
         if not p.folder: s['labels'] = p.labels     # else they are a file of their own
     if hasattr(learn,'mixed_precision'): s['scaler'] = learn.mixed_precision.scaler.state_dict()
     return s
@@ -59,7 +59,7 @@ def restore(learn, s):
     t.geo.module.load_state_dict(s['geo']); t.app.module.load_state_dict(s['app'])
     t.n,(t.geo.own,t.app.own) = s['n'],s['own']
     if hasattr(learn,'pseudo_labels'):
-        p = learn.pseudo_labels; p.gates.load_state_dict(s['gates']); p.drawn = s['drawn']
+        p = learn.pseudo_labels; p.judge.load_state_dict(s['judge']); p.drawn,p.fit_at = s['drawn'],s.get('fit_at')
         p.put_sweep(s.get('swept'), s.get('labels'))
     if 'scaler' in s and hasattr(learn,'mixed_precision'): learn.mixed_precision.scaler.load_state_dict(s['scaler'])
 
@@ -112,7 +112,7 @@ class RunLog(Callback):
     def before_train(self): self.sum,self.n,self.did = 0.,0,True
     def after_loss(self):
         if not self.training: return
-        pl = self.pl; sup = self.loss if pl is None else self.loss-pl['lam']*pl['loss']
+        pl = self.pl; sup = self.loss if pl is None else self.loss-pl['added']
         self.sum,self.n = self.sum+sup.detach(),self.n+1
     def after_epoch(self):
         if not self.did: return     # an epoch that a resumed run skips
@@ -132,6 +132,7 @@ def _row(self):
     lam,m = schedule(c, pct-1e-9)
     r = dict(epoch=self.epoch+1, step=step, stage=stage(c, pct-1e-9), lr=self.opt.hypers[-1]['lr'], weight=lam,
              views=m, loss=float(self.sum)/max(self.n,1), pck=self.scores['pck'])
+    if 'drift' in self.scores: r['val_drift'] = self.scores['drift']
     r.update({k:float(np.mean(v)) for k,v in self.pseudo.items()} if getattr(self.learn,'pseudo',None) else {})
     return dict(r, seconds=round(self.before+time.time()-self.t0, 1))
 
@@ -179,10 +180,15 @@ def _same_config(cfg, old, out):
 def _clear(out):
     "Remove what a run wrote, and nothing else"
     import shutil
-    for f in ('config.yaml','versions.json','log.csv','joints.csv','metrics.json','model.safetensors','model.yaml'): (out/f).unlink(missing_ok=True)
+    for f in ('config.yaml','versions.json','log.csv','joints.csv','metrics.json','model.safetensors','model.yaml','judge.safetensors'): (out/f).unlink(missing_ok=True)
     for d in ('checkpoint','best','pictures','pseudo_labels'): shutil.rmtree(out/d, ignore_errors=True)
 
 # %% ../nbs/32_runs.ipynb #e216a4e5
+def save_judge(judge, folder):
+    "Gates' statistics, correctness model and priors as `judge.safetensors`"
+    from safetensors.torch import save_file
+    save_file({n:t.detach().cpu().contiguous() for n,t in judge.state_dict().items()}, Path(folder)/'judge.safetensors')
+
 def versions():
     "Versions of what a result depends on"
     out = dict(python=platform.python_version(), machine=platform.machine())
@@ -225,6 +231,7 @@ def finish(learn, log):
     "Save the model, the metrics and the pictures of a finished run"
     out,c = log.out,log.cfg
     save_eval_model(learn, out)
+    if hasattr(learn,'pseudo_labels'): save_judge(learn.pseudo_labels.judge, out)
     last = {k:v for k,v in log.rows[-1].items()}
     m = dict(pck=last['pck'], best=log.best, per_joint=dict(zip(learn.task.sk.names, learn.scores['per_joint'])),
              last=last, compute=compute(c, len(learn.task.sets.unlabelled or ())), labelled=len(learn.task.sets.labelled),

@@ -6,9 +6,9 @@ Docs: https://sagepose.github.io/sagepose/training.html.md"""
 
 # %% auto #0
 __all__ = ['PoseSets', 'Seeded', 'normalise', 'denormalise', 'centre', 'PoseBatch', 'pad_pixels', 'PoseLoss', 'bn_layers',
-           'own_statistics', 'Teachers', 'ema_update', 'hold_statistics', 'PseudoLabels', 'StrongViews', 'MakeViews',
-           'PoseMetrics', 'box_diag', 'PseudoLog', 'best_device', 'lr_schedule', 'auto_sigma', 'PoseTask', 'fit',
-           'show_views']
+           'own_statistics', 'Teachers', 'ema_update', 'hold_statistics', 'PseudoLabels', 'Some', 'HoldOut', 'held_out',
+           'StrongViews', 'MakeViews', 'PoseMetrics', 'box_diag', 'PseudoLog', 'best_device', 'lr_schedule',
+           'auto_sigma', 'PoseTask', 'fit', 'show_views']
 
 # %% ../nbs/31_training.ipynb #0c2a7ad9
 import math, random, sys, warnings
@@ -35,6 +35,8 @@ from .models import *
 from .metrics import *
 from .fusion import *
 from .filters import *
+from .priors import balance
+from .judge import *
 from .refresh import *
 from .config import *
 
@@ -194,18 +196,21 @@ def hold_statistics(model):
 class PseudoLabels(Callback):
     "Ask both teachers about a batch of unlabelled people, fuse, gate: `learn.pl`"
     order,run_valid = MixedPrecision.order+1,False  # inside autocast
-    def __init__(self, cfg, sk, hm, mean, std, data, ref=None):
+    def __init__(self, cfg, sk, hm, mean, std, data, ref=None, judge=None, held=None):
         self.cfg,self.sk,self.hm,self.mean,self.std,self.data = cfg,sk,hm,mean,std,data
         self.pad,self.ref,self.drawn = pad_pixels(cfg),ref,0
-        self.labels = self.swept = self.folder = None   # of the last sweep; where sweeps are kept
+        self.judge,self.held = judge or Judge(cfg, sk),held
+        self.labels = self.swept = self.folder = self.fit_at = None   # of the last sweep; where they are kept
         self.keys = person_keys(data.ps) if cfg.refresh else None
-        fixed = dict(fixed=cfg.fixed).get(cfg.gate)
-        self.gates = Gates(len(sk), cfg.tau_ins, cfg.tau_kpt, cfg.beta, cfg.beta_ins, cfg.floor, fixed=fixed)
+    @property
+    def gates(self): return self.judge.gates
+    @property
+    def weak_photo(self): return weak_photo(self.cfg.weak) if self.cfg.weak else None
 
     def before_fit(self):
         if hasattr(self.learn,'lr_finder') or hasattr(self.learn,'gather_preds'): self.run = False; return
         self.it,dev = None,self.dls.device
-        self.gates.to(dev)
+        self.judge.to(dev)
         if self.ref is not None: self.ref = tuple(t.to(dev) for t in self.ref)
         if self.labels: self.labels = {n:v.to(dev) for n,v in self.labels.items()}
     def after_fit(self): self.it = None
@@ -222,25 +227,23 @@ class PseudoLabels(Callback):
 @patch
 def beliefs(self:PseudoLabels, x, t:Teachers, n=1, gen=None):
     "Beliefs of the teachers `t` about `x` (b,1+n,3,H,W) in the canonical frame, means over `n` views each"
-    c = self.cfg; due = c.own_stats and t.n%c.own_stats==0; hm = [0,0]
+    c = self.cfg; due = c.own_stats and t.n%c.own_stats==0; hm,seen = [0,0],[]
     def ask(e, v):
-        with own_statistics(e.module, .02) if due else nullcontext(): p = heatmaps(e.module(_cl(v, c)))[0].float()
+        with own_statistics(e.module, .02) if due else nullcontext(): p,s = heatmaps(e.module(_cl(v, c)))
         e.own = e.own or bool(due)
-        return p
+        return p.float(),(torch.sigmoid(s.float()) if s is not None and c.seen=='head' else None)
     for j in range(n):      # one is mirrored, the other is not, then the other way round
         w = weak_geometry(len(x), c.crop, self.gen_u if gen is None else gen, flip=1-j%2, rot=c.weak_rot)
         if j==0: self.weak = w
-        hm[0] = hm[0]+w.unheatmap(ask(t.geo, w.image(x[:,0], self.pad)), self.sk)
-        v = centre(x[:,1+j], self.pad)
-        hm[1] = hm[1]+(flip_hm(ask(t.app, v.flip(-1)), self.sk) if j%2 else ask(t.app, v))
-    return tuple(belief(h/n, c.crop) for h in hm)
+        v = centre(x[:,1+j], self.pad); (g,sg),(a,sa) = ask(t.geo, w.image(x[:,0], self.pad)),ask(t.app, v.flip(-1) if j%2 else v)
+        hm = [hm[0]+w.unheatmap(g, self.sk), hm[1]+(flip_hm(a, self.sk) if j%2 else a)]
+        if sg is not None: seen += [w._swap(sg, self.sk), sa[:,self.sk.flip_index] if j%2 else sa]
+    return (*(belief(h/n, c.crop) for h in hm), torch.stack(seen).mean(0) if seen else None)
 
 @patch
 def estimate(self:PseudoLabels, x, t:Teachers, n=1, gen=None):
     "All that is believed about `x`: both teachers, their fusion, its chance of being right"
-    c = self.cfg; g,a = self.beliefs(x, t, n, gen)
-    f,alpha = fuse(g, a, c.crop, c.T, c.fusion)
-    return dict(geo=g, app=a, fused=f, alpha=alpha, p=f.conf)
+    return self.judge(*self.beliefs(x, t, n, gen))
 
 # %% ../nbs/31_training.ipynb #80fd7c60
 @patch
@@ -250,25 +253,74 @@ def before_batch(self:PseudoLabels):
     lam,m = schedule(c, self.pct_train)
     if lam==0: return
     if c.freeze_bn: hold_statistics(self.model)
-    x,i = self.batch()
-    if c.refresh: e = self.recall(i)
+    x,i = self.batch(); step = self.epoch*self.n_iter+self.iter
+    if c.refresh: e = self.recall(i, step)
     else:
-        e = self.estimate(x, self.learn.teachers)
-        self.gates.update(e['p']); e['w'] = self.weights(e['fused']._replace(conf=e['p']), i)
+        self.calibrate(step); e = self.estimate(x, self.learn.teachers)
+        self.judge.update(e); e = self.weigh(e, i)
     self.learn.pl = dict(e, x=x, i=i, lam=lam, m=m)
 
 @patch
-def weights(self:PseudoLabels, f, i):
-    "(b,k) weights of the fused belief `f` of the people `i`"
-    if self.cfg.gate=='none': return torch.ones_like(f.conf)
-    if self.cfg.gate=='oracle': return oracle(f.kpts, *(r[i] for r in self.ref))
-    return self.gates(f.conf)
+def weigh(self:PseudoLabels, e, i):
+    "Add the weights (b,k) `w` to the beliefs `e` about the people `i`"
+    if self.cfg.gate=='oracle': return dict(e, w=oracle(e['fused'].kpts, *(r[i] for r in self.ref)))
+    return self.judge.weigh(e)
+
+# %% ../nbs/31_training.ipynb #7bfb3188
+class Some(torch.utils.data.Dataset):
+    "A dataset of which only the rows `idx` are seen, until `idx` is `None`"
+    n_inp = 1
+    def __init__(self, ds, idx): self.ds,self.idx = ds,np.asarray(idx)
+    def __len__(self): return len(self.ds if self.idx is None else self.idx)
+    def __getitem__(self, i):
+        if self.idx is None: return self.ds[i]
+        return self.ds[(int(self.idx[i[0]]),i[1])] if isinstance(i, tuple) else self.ds[int(self.idx[i])]
+
+class HoldOut(Callback):
+    "Give the student the labels that were kept back, once the correctness model no longer needs them"
+    order,run_valid = Seeded.order+1,False
+    def __init__(self, cfg): self.until = max(cfg.stage1, cfg.hold_until)
+    def before_train(self):
+        p = self.learn.pseudo_labels
+        if p.fit_at is not None and self.epoch/self.n_epoch>self.until: self.dls.train.dataset.idx = p.held = None
+
+def held_out(
+    n,      # labelled people
+    cfg
+):          # (m,) indices of those kept back, (n-m,) of the others
+    "Who is kept back to learn the confidence from"
+    on = cfg.semi and cfg.calibrate!='none' and cfg.lambda_u>0
+    o = np.random.default_rng([cfg.seed,13]).permutation(n); m = max(round(cfg.hold*n), 2) if on else 0
+    if on and n-m<1: raise ConfigError(f"calibrate={cfg.calibrate} keeps {m} of {n} labelled people back and leaves none")
+    return np.sort(o[:m]),np.sort(o[m:])
+
+# %% ../nbs/31_training.ipynb #1924bf31
+@patch
+@torch.no_grad()
+def calibrate(self:PseudoLabels, step, looks=4):
+    "Fit the judge to the labels that were kept back, if it is time to"
+    c = self.cfg
+    if self.held is None or (self.fit_at is not None and step-self.fit_at<c.refit*self.n_iter): return
+    h,dev,n = self.held,self.dls.device,c.sweep_views if c.refresh else 1
+    gen = torch.Generator().manual_seed(c.seed*100003+step+1)
+    s = torso_scale(h.kpts, h.vis, self.sk) if self.sk.torso else box_diag(h.kpts, h.vis)
+    j = self.judge.to('cpu').learn([self._look(h, n, step*looks+i, gen) for i in range(looks)], h.kpts, h.vis, s).to(dev)
+    if self.fit_at is None: j.reset()       # peaks become probabilities
+    self.fit_at = step
+
+@patch
+def _look(self:PseudoLabels, crops, n, seed, gen):
+    "Both teachers' beliefs about all of `crops`, on the CPU"
+    out = []
+    for x,_ in everybody(crops, self.weak_photo, n, max(self.cfg.bs*self.cfg.ratio,64), seed):
+        x = normalise(x.to(self.dls.device), self.mean, self.std)
+        out.append([Belief(*(t.cpu() for t in b)) for b in self.beliefs(x, self.learn.teachers, n, gen)[:2]])
+    return tuple(Belief(*(torch.cat(t) for t in zip(*bs))) for bs in zip(*out))
 
 # %% ../nbs/31_training.ipynb #018729aa
 @patch
-def recall(self:PseudoLabels, i):
+def recall(self:PseudoLabels, i, step):
     "The beliefs of the last sweep about the people `i`; sweeps first when it is time to"
-    step = self.epoch*self.n_iter+self.iter
     if self.swept is None or step-self.swept>=self.cfg.refresh*self.n_iter: self.sweep(step)
     return expand({n:v[i] for n,v in self.labels.items()})
 
@@ -276,13 +328,14 @@ def recall(self:PseudoLabels, i):
 @torch.no_grad()
 def sweep(self:PseudoLabels, step=0):
     "Ask the teachers about everybody: `labels`, a dict of tensors, a row a person"
-    c,dev = self.cfg,self.dls.device; gen = torch.Generator().manual_seed(c.seed*100003+step)
-    weak = weak_photo(c.weak) if c.weak else None; rows = []
-    for x,i in everybody(self.data, weak, c.sweep_views, max(c.bs*c.ratio,64), step, c.workers):
+    self.calibrate(step); c,dev,rows = self.cfg,self.dls.device,[]
+    gen = torch.Generator().manual_seed(c.seed*100003+step)
+    for x,i in everybody(self.data, self.weak_photo, c.sweep_views, max(c.bs*c.ratio,64), step, c.workers):
         x = normalise(x.to(dev), self.mean, self.std)
         rows.append(compact(self.estimate(x, self.learn.teachers, c.sweep_views, gen)))
-    d = gather(rows); e = expand(d); self.gates.reset(); self.gates.update(e['p'])
-    d['w'] = self.weights(e['fused']._replace(conf=e['p']), torch.arange(len(e['p']), device=dev)).half()
+    d = gather(rows); e = expand(d); self.judge.reset(); self.judge.update(e)
+    e = self.weigh(e, torch.arange(len(e['p']), device=dev))
+    d.update({n:e[n].half() for n in ('w','w_topo') if n in e})
     if self.folder: self._write(d, step)
     self.labels,self.swept = d,step
 
@@ -314,9 +367,10 @@ class StrongViews(Callback):
         self.pu,self.learn.pred = p[n:],(p[:n] if v is None else (p[:n],v[:n]))
     def after_loss(self):
         if self.pl is None: return
-        l = self.consistency()
-        self.learn.pl['loss'] = l.detach()
-        self.learn.loss_grad = self.loss_grad+self.pl['lam']*l
+        l = self.consistency(); more = self.pl['lam']*l
+        if self.cfg.priors and self.pct_train>=self.cfg.stage3: more = more+self.structure()
+        self.learn.pl.update(loss=l.detach(), added=more.detach())
+        self.learn.loss_grad = self.loss_grad+more
         self.learn.loss = self.loss_grad.detach().clone()
 
 # %% ../nbs/31_training.ipynb #54ead2d1
@@ -332,8 +386,8 @@ class MakeViews(Callback):
         kp = w.kpts(rep(p['fused'].kpts), v.sk)
         x = w.image(x.flatten(0,1), v.pad)
         if c.cutout: x,hid = joint_cutout(x, kp, (0,c.cutout), generator=self.gen_u)
-        wt = w._swap(rep(p['w']), v.sk)*in_frame(kp, c.crop)
-        self.learn.pl.update(warp=w, kpts=kp, weight=wt, views=x)
+        see = in_frame(kp, c.crop); wt,topo = (w._swap(rep(p[n]), v.sk)*see if n in p else None for n in ('w','w_topo'))
+        self.learn.pl.update(warp=w, kpts=kp, weight=wt, weight_topo=topo, views=x)
         self.learn.xb = (_cl(torch.cat([self.xb[0],x]), c),)
 
 # %% ../nbs/31_training.ipynb #501c9c0f
@@ -354,6 +408,18 @@ def consistency(self:StrongViews):
     kw = dict(sigma=self.cfg.sigma, mask=mask) if self.f is hm_mse else {}
     return self.f(self.pu, t, w, norm=w.numel(), **kw)
 
+# %% ../nbs/31_training.ipynb #b310faa8
+@patch
+def structure(self:StrongViews):
+    "The weighted losses of structure on the student's answers; their shares into `learn.pl`"
+    c,p,w = self.cfg,self.pl,self.pl['warp']; beta = 25. if c.loss=='mse' else 10.
+    kp = w.unkpts(soft_argmax(self.pu, c.crop, beta), self.sk); back = lambda t: t if t is None else w._swap(t, self.sk)
+    ls = self.learn.pseudo_labels.judge.priors(kp, back(p['weight']), back(p['weight_topo']))
+    weights = dict(topo=c.lambda_topo, bone=c.lambda_bone, angle=c.lambda_angle)
+    l,shares = balance(ls, self.loss_grad, (c.prior_lo,c.prior_hi), weights)
+    self.learn.pl['shares'] = shares
+    return l
+
 # %% ../nbs/31_training.ipynb #1979cf8f
 class PoseMetrics(Callback):
     "PCK over the validation set: `learn.scores`"
@@ -369,6 +435,8 @@ class PoseMetrics(Callback):
         self.learn.preds = kp
         s = torso_scale(gt, vis, self.sk) if self.sk.torso else box_diag(gt, vis)
         self.learn.scores = dict(pck=pck(kp, gt, vis, s).item(), per_joint=pck(kp, gt, vis, s, per_joint=True).tolist())
+        p = getattr(self.learn,'pseudo_labels',None); pr = p and p.judge.priors
+        if pr: self.learn.scores['drift'] = pr.drifted_share(kp.to(pr.drift.device)).item()
 
 def box_diag(kp, vis):
     "Scale for skeletons without a torso: the longer side of the labelled keypoints' box"
@@ -380,25 +448,35 @@ class PseudoLog(Callback):
     "Per-joint sums over an epoch of what the gates did: `learn.pseudo`"
     order,run_valid = 55,False
     def __init__(self, ref=None): self.ref = ref
-    def before_train(self): self.s,self.learn.pseudo = None,{}
+    def before_train(self): self.s,self.learn.pseudo = {},{}
     def after_loss(self):
         p = getattr(self.learn,'pl',None)
         if p is None: return
-        f,w = p['fused'],p['w']; one = torch.ones_like(w)
-        rows = [one, w, f.conf, p['alpha'], p['loss'].expand_as(w)]
-        if self.ref is not None:
-            r = [t.to(w.device)[p['i']] for t in self.ref]; has = (r[1]>0)&torch.isfinite(r[2])[:,None]
-            ok = oracle(f.kpts, *r)*has
-            rows += [has.float(), ok, has*w, ok*w, oracle(p['geo'].kpts, *r)*has, oracle(p['app'].kpts, *r)*has]
-        s = torch.stack(rows).sum(1).double(); self.s = s if self.s is None else self.s+s
+        r = self.rows(p); n = tuple(r); s = torch.stack(list(r.values())).sum(1).double()
+        self.s[n] = self.s[n]+s if n in self.s else s
+    def rows(self, p):
+        "(b,k) tensors whose sums over people are kept"
+        f,w = p['fused'],p['w']; one = torch.ones_like(w); pr = self.learn.pseudo_labels.judge.priors
+        r = dict(n=one, coverage=w, confidence=p['p'].to(w), alpha=p['alpha'], loss_u=p['loss'].expand_as(w))
+        if p.get('seen') is not None: r['visible'] = p['seen'].to(w)
+        if pr is not None: r['drift'] = (pr.anomaly(f.kpts, p['p'].clamp(.01,1))[0]>1).to(w)[:,None].expand_as(w)
+        r.update({f'share_{n}':v.to(w).expand_as(w) for n,v in p.get('shares',{}).items()})
+        if 'shares' in p: r['n3'] = one
+        return r if self.ref is None else dict(r, **self.truths(p))
+    def truths(self, p):
+        "The same for what hidden labels say"
+        f,w = p['fused'],p['w']; r = [t.to(w.device)[p['i']] for t in self.ref]; has = (r[1]>0)&torch.isfinite(r[2])[:,None]
+        ok,g,a = (oracle(b.kpts, *r)*has for b in (f,p['geo'],p['app'])); has = has.to(w)
+        return dict(known=has, accuracy=ok, kept=has*w, kept_accuracy=ok*w, dropped=has-has*w, dropped_accuracy=ok-ok*w,
+                    geo_accuracy=g, app_accuracy=a)
     def after_train(self):
-        if self.s is None: return
-        s = self.s.cpu().numpy(); n = s[0]; d = lambda a,b: a/np.maximum(b,1e-9)
-        out = dict(coverage=d(s[1],n), confidence=d(s[2],n), alpha=d(s[3],n), loss_u=d(s[4],n),
-                   tau=self.learn.pseudo_labels.gates.kpt.tau.cpu().numpy())
-        if len(s)>5: out.update(accuracy=d(s[6],s[5]), kept_accuracy=d(s[8],s[7]), dropped_accuracy=d(s[6]-s[8],s[5]-s[7]),
-                                geo_accuracy=d(s[9],s[5]), app_accuracy=d(s[10],s[5]))
-        self.learn.pseudo = out
+        if not self.s: return
+        s = {}      # rows may come and go with the stages
+        for n,v in self.s.items(): s.update({k:s.get(k,0)+x for k,x in zip(n, v.cpu().numpy())})
+        by = dict(accuracy='known', geo_accuracy='known', app_accuracy='known', kept_accuracy='kept', dropped_accuracy='dropped')
+        per = lambda k: s['n3' if k.startswith('share') else by.get(k,'n')]
+        out = {k:v/np.maximum(per(k),1e-9) for k,v in s.items() if k not in ('n','n3','known','kept','dropped')}
+        self.learn.pseudo = dict(out, tau=self.learn.pseudo_labels.gates.tau.cpu().numpy())
 
 # %% ../nbs/31_training.ipynb #b88ce9cc
 def best_device(name=''):
@@ -452,6 +530,8 @@ def dls(self:PoseTask):
     "Labelled loaders; validation is the labelled set itself where there is none"
     c = self.cfg; val = self.sets.val or self.sets.labelled
     train = self.crops(self.sets.labelled, photo=weak_photo(c.lab_photo) if c.lab_photo else None)
+    self.lab,(held,free) = train,held_out(len(train), c)
+    if len(held): train = Some(train, free)
     valid = Crops(val, c.crop, 0, margin=c.margin, folder=c.cache or None)
     return pose_dls(train, valid, c.bs, c.epoch_steps, c.seed, c.workers, self.device)
 
@@ -493,9 +573,11 @@ def semi_callbacks(self:PoseTask, args, norm):
     "The callbacks of the unlabelled part"
     u,ref = self.unlabelled()
     if self.cfg.gate=='oracle' and ref is None: raise ConfigError("gate=oracle needs `reference`, the hidden labels")
-    self.pseudo = PseudoLabels(*args, *norm, u, ref)
+    lab = self.lab; held,_ = held_out(len(lab), self.cfg)
+    kept = self.crops(self.sets.labelled[held]) if len(held) else None
+    self.pseudo = PseudoLabels(*args, *norm, u, ref, Judge(self.cfg, self.sk, lab.kpts, lab.vis), kept)
     views = StrongViews(*args)
-    return [self.pseudo, views, MakeViews(views), PseudoLog(ref)]
+    return [self.pseudo, views, MakeViews(views), PseudoLog(ref)]+([HoldOut(self.cfg)] if kept else [])
 
 # %% ../nbs/31_training.ipynb #20cbb6a2
 def fit(
