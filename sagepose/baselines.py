@@ -11,7 +11,7 @@ __all__ = ['methods', 'evaluating', 'EasyView', 'OneTeacher', 'SelfTask', 'OneTe
 
 # %% ../nbs/42_baselines.ipynb #e0da9a15
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 import torch, torch.nn as nn
 from fastai.basics import *
@@ -38,15 +38,17 @@ class EasyView(PseudoLabels):
     "The student itself is asked, about one easy view of each person"
     def asked(self, t): return [self.model]
     def beliefs(self, x, t, n=1, gen=None):
-        "The belief of each network asked (at most two), in the canonical frame: the mean over `n` views"
-        c,gen = self.cfg,self.gen_u if gen is None else gen; asked = self.asked(t); hm = [0]*len(asked)
+        "The belief of each network asked (at most two), means over `n` views, in the canonical frame"
+        c,gen,nets = self.cfg,self.gen_u if gen is None else gen,self.asked(t); hm,seen = [0]*len(nets),[]
         for j in range(n):
             w = weak_geometry(len(x), c.crop, gen, flip=.5, rot=c.weak_rot); v = w.image(x[:,1+j], self.pad)
             if j==0: self.weak = w
-            for i,m in enumerate(asked):
-                with evaluating(m): hm[i] = hm[i]+w.unheatmap(heatmaps(m(v))[0].float(), self.sk)
-        out = [belief(h/n, c.crop) for h in hm]
-        return out[0],out[-1]
+            for i,m in enumerate(nets):
+                with evaluating(m): p,s = heatmaps(m(v))
+                hm[i] = hm[i]+w.unheatmap(p.float(), self.sk)
+                if s is not None and c.seen=='head': seen.append(w._swap(torch.sigmoid(s.float()), self.sk))
+        bs = [belief(h/n, c.crop) for h in hm]
+        return bs[0],bs[-1],torch.stack(seen).mean(0) if seen else None
 
 class OneTeacher(EasyView):
     "One moving average of the student is asked, about one easy view of each person"
@@ -57,12 +59,12 @@ class SelfTask(PoseTask):
     "A run in which the student teaches itself"
     labels,views = EasyView,StrongViews
     def semi_callbacks(self, args, norm):
-        "The callbacks of the unlabelled part"
-        u,ref = self.unlabelled()
-        if self.cfg.gate=='oracle' and ref is None:
-            raise ConfigError("gate=oracle needs `reference`, the hidden labels")
-        self.pseudo,views = self.labels(*args, *norm, u, ref),self.views(*args)
-        return [self.pseudo, views, MakeViews(views), PseudoLog(ref)]
+        "The callbacks of the unlabelled part, two of them exchanged"
+        cbs = super().semi_callbacks(args, norm)
+        for c in cbs:
+            if isinstance(c, PseudoLabels): c.__class__ = self.labels
+            if isinstance(c, StrongViews):  c.__class__ = self.views
+        return cbs
 
 class OneTeacherTask(SelfTask):
     "A run with one teacher"
@@ -120,7 +122,6 @@ def split_pair(
     folder      # a finished run of `DualTask`
 ):              # the folder
     "Save the first network as the run's model and the second one in `second`"
-    from sagepose.runs import read_config
     folder = Path(folder); cfg = read_config(folder/'config.yaml')
     for f in (folder, folder/'best'): _split(f, folder, cfg)
     return folder
@@ -141,7 +142,8 @@ def _split(f, folder, cfg):
 # %% ../nbs/42_baselines.ipynb #73d03c65
 def show_cross(
     learn,      # Learner of a `DualTask` after a step with unlabelled people
-    i=0         # which of its people
+    i=0,        # which of its people
+    joints=None # which keypoints; default all
 ):              # the figure
     "Beliefs of both students about person `i`, and the targets made of them for the other"
     import matplotlib.pyplot as plt
@@ -153,8 +155,8 @@ def show_cross(
     fig,axs = plt.subplots(1, 4, figsize=(6, 1.75*t.cfg.crop[0]/t.cfg.crop[1]), dpi=80)
     beliefs,cs = (p['geo'],p['app']),(palette['student'],palette['fused'])
     for n,(b,c,o) in enumerate(zip(beliefs, cs, cs[::-1])):
-        show_heatmaps(easy, b.hm[i].cpu(), t.sk, axs[2*n], title=f'student {n+1} believes', frame=c)
-        show_heatmaps(hard, ask(b), t.sk, axs[2*n+1], title=f'student {2-n} is asked', frame=o)
+        show_heatmaps(easy, b.hm[i].cpu(), t.sk, axs[2*n], joints=joints, title=f'student {n+1} believes', frame=c)
+        show_heatmaps(hard, ask(b), t.sk, axs[2*n+1], joints=joints, title=f'student {2-n} is asked', frame=o)
     fig.tight_layout(pad=.3)
     return fig
 
@@ -170,7 +172,7 @@ class Method:
     labels:str=''           # 'some' or 'all' labels, and no unlabelled people
 
 _plain = dict(gate='none', target='soft', views=1)
-_mask = dict(gate='fixed', fixed=.5, tau_ins=0., views=1)
+_mask = dict(gate='fixed', fixed=.5, instance='none', views=1)
 methods = dict(
     semi=Method('the configuration as it is'),
     labels=Method('labels only, in larger batches', labels='some'),
@@ -185,7 +187,8 @@ methods = dict(
     dual=Method('two students teach each other, easy to hard', dict(_plain, cutout=5), DualTask, 2, 2))
 
 # %% ../nbs/42_baselines.ipynb #439fb61a
-_own = dict(refresh=0)
+_own = dict(refresh=0, calibrate='none', trust='peak', far=0., fuse_in='heatmap', seen='none', align=False,
+            structure=False, silence=0., tau_joint={}, priors=False, own_stats=0)
 
 def get_method(
     name        # of `methods`
@@ -202,8 +205,7 @@ def preset(
 ):                  # `PoseConfig`
     "`cfg` with the settings of a method; `labels` and `all` still lack their batch size"
     m = get_method(name); base = m.task is not PoseTask and name!='one_teacher'
-    have = {f.name for f in fields(PoseConfig)}
-    return override(cfg, name, **{k:v for k,v in (_own if base else {}).items() if k in have}|m.set)
+    return override(cfg, name, **(_own if base else {})|m.set)
 
 # %% ../nbs/42_baselines.ipynb #91bc5c99
 def cost(
