@@ -6,11 +6,12 @@ Docs: https://sagepose.github.io/sagepose/augmentations.html.md"""
 
 # %% auto #0
 __all__ = ['weak_ops', 'strong_ops', 'Photometric', 'weak_photo', 'strong_photo', 'show_ops', 'weak_geometry', 'strong_geometry',
-           'joint_cutout']
+           'gumbel_top', 'joint_cutout', 'person_size', 'to_segment', 'capsule', 'cover', 'random_cutout',
+           'limb_cutout']
 
 # %% ../nbs/04_augmentations.ipynb #6d2d63e8
 import os; os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
-import albumentations as A, numpy as np, torch
+import albumentations as A, numpy as np, torch, torch.nn.functional as F
 from torch import Tensor
 from .skeleton import *
 from .heatmaps import *
@@ -65,13 +66,14 @@ def show_ops(
     from sagepose.visuals import show_pose
     import matplotlib.pyplot as plt
     ops = [make(s) for s in strengths]; n = len(ops[0])
-    fig,axs = plt.subplots(len(ops), n, figsize=(8, .72*8/n*1.6*len(ops)), dpi=80)
+    h = 8/n*img.shape[0]/img.shape[1]
+    fig,axs = plt.subplots(len(ops), n, figsize=(8, h*len(ops)+.25), dpi=80)
     for r,(row,s) in enumerate(zip(ops, strengths)):
         for c,o in enumerate(row):
             show_pose(Photometric([o])(img, 1), ax=axs[r,c])
-            if r==0: axs[r,c].set_title(type(o).__name__, fontsize=5.5, color='#808080')
+            if r==0: axs[r,c].set_title(type(o).__name__, fontsize=4.5, color='#808080')
         axs[r,0].set_ylabel(f'{s}', fontsize=7)
-    fig.tight_layout(pad=.2, h_pad=.3)
+    fig.tight_layout(pad=.2, h_pad=.2, w_pad=.2)
     return fig
 
 # %% ../nbs/04_augmentations.ipynb #fcec4fac
@@ -82,6 +84,17 @@ def weak_geometry(b, crop, generator=None, flip=1., rot=15., scale=.1, shift=0.)
 def strong_geometry(b, crop, generator=None, flip=.5, rot=45., scale=.35, shift=.05, p=.8):
     "A student's view: rotated by up to `rot` degrees, scaled, shifted, mirrored half of the time"
     return rand_affine(b, crop, rot, scale, shift, flip, p=p, generator=generator)
+
+# %% ../nbs/04_augmentations.ipynb #762eeb71
+def gumbel_top(
+    p:Tensor,           # (b,k) relative chances
+    n,                  # how many
+    generator=None      # `torch.Generator` on the CPU
+):                      # (b,n) columns, the first draw first; (b,n) bool: had a chance at all
+    "Draw `n` columns without replacement in each row, with the odds `p`"
+    u = torch.rand(p.shape, generator=generator).clamp(1e-9, 1-1e-7).to(p.device)
+    q,i = (p.detach().float().clamp(min=1e-20).log()-(-u.log()).log()).topk(min(n, p.shape[-1]), -1)
+    return i,p.gather(-1, i)>0
 
 # %% ../nbs/04_augmentations.ipynb #c7e6b23c
 def joint_cutout(
@@ -96,8 +109,8 @@ def joint_cutout(
     "Cover boxes around random keypoints of each picture"
     b,k = kpts.shape[:2]; H,W = x.shape[-2:]; dev = x.device
     rnd = lambda *s: torch.rand(*s, generator=generator).to(dev)
-    pick = torch.multinomial((torch.ones(b,k) if p is None else p.detach().float().cpu()+1e-6), n[1],
-                             generator=generator).to(dev)
+    pick = (torch.multinomial(torch.ones(b,k), n[1], generator=generator).to(dev) if p is None
+            else gumbel_top(p+1e-6, n[1], generator)[0])
     on = torch.arange(n[1], device=dev)<(n[0]+(rnd(b,1)*(n[1]-n[0]+1)).floor())
     half = (size[0]+rnd(b,n[1],2)*(size[1]-size[0]))*max(H,W)
     c = kpts.gather(1, pick[...,None].expand(-1,-1,2))+(rnd(b,n[1],2)-.5)*half
@@ -111,3 +124,81 @@ def _covered(kpts, c, half, on):
     "(b,k) bool: keypoints inside one of the boxes at `c`"
     d = (kpts[:,:,None]-c[:,None]).abs()<=half[:,None]
     return (d.all(-1)&on[:,None]).any(-1)
+
+# %% ../nbs/04_augmentations.ipynb #100b5d4f
+def person_size(
+    kpts:Tensor,        # (b,k,2) pixels
+    w=None              # (b,k) weights; default equal
+):                      # (b,) pixels: about the height of a standing person
+    "3.5 times the root mean square distance of the keypoints from their mean"
+    w = torch.ones_like(kpts[...,0]) if w is None else w.to(kpts)
+    w = (w/w.sum(1, keepdim=True).clamp(min=1e-6))[...,None]
+    c = (kpts*w).sum(1, keepdim=True)
+    return 3.5*(w*(kpts-c).square()).sum((1,2)).clamp(min=1e-6).sqrt()
+
+def to_segment(p, a, b):
+    "Distance of the points `p` (...,2) from the segments `a` to `b` (...,2), which broadcast"
+    d = b-a; t = ((p-a)*d).sum(-1)/d.square().sum(-1).clamp(min=1e-6)
+    return (p-a-t.clamp(0,1)[...,None]*d).norm(dim=-1)
+
+def capsule(
+    a:Tensor, b:Tensor, # (b,n,2) pixels: ends of the bones
+    r:Tensor,           # (b,n) pixels: radius
+    size,               # (h,w) of the picture
+    soft=1.             # pixels over which the edge falls from 1 to 0
+):                      # (b,n,h,w) from 0 to 1
+    "How much of each pixel lies within `r` of the segments from `a` to `b`"
+    (ax,ay),(dx,dy) = (t[...,None,None].unbind(2) for t in (a,b-a))
+    x,y = (torch.arange(n, device=a.device, dtype=a.dtype) for n in (size[1],size[0]))
+    x,y = x-ax,y[:,None]-ay
+    t = ((x*dx+y*dy)/(dx*dx+dy*dy).clamp(min=1e-6)).clamp(0,1)
+    d = ((x-t*dx).square()+(y-t*dy).square()).sqrt()
+    return ((r[...,None,None]-d)/soft+.5).clamp(0,1)
+
+# %% ../nbs/04_augmentations.ipynb #dc276805
+def cover(x, m, noise=.5, generator=None):
+    "`x` (b,3,H,W) with the mean colour, or noise with the chance `noise`, where `m` (b,1,H,W) is 1"
+    b,_,H,W = x.shape
+    fill = torch.randn(b,1,H,W, generator=generator).to(x)*(torch.rand(b,1,1,1, generator=generator)<noise).to(x)
+    return x+m.to(x)*(fill-x)
+
+def _count(b, n, generator):
+    "(b,max) bool: the first few of each row, from n[0] to n[1] of them"
+    return torch.arange(n[1])<n[0]+(torch.rand(b,1,generator=generator)*(n[1]-n[0]+1)).floor()
+
+def random_cutout(
+    x:Tensor,           # (b,3,H,W), 0 is the mean colour
+    kpts:Tensor,        # (b,k,2) pixels of `x`
+    n=(1,4), size=(.06,.14), # as in `joint_cutout`
+    generator=None, noise=.5
+):                      # (b,3,H,W); (b,k) bool: covered keypoints
+    "Cover boxes anywhere in the picture"
+    b,_,H,W = x.shape; dev = x.device
+    u = torch.rand(b,n[1],4,generator=generator).to(dev); on = _count(b, n, generator).to(dev)
+    half = (size[0]+u[...,:2]*(size[1]-size[0]))*max(H,W)
+    c = u[...,2:]*torch.tensor([W-1,H-1], device=dev)
+    near = lambda s,i: (torch.arange(s, device=dev)-c[...,i,None]).abs()<=half[...,i,None]
+    m = (near(H,1)[...,None]&near(W,0)[:,:,None]&on[...,None,None]).any(1, keepdim=True)
+    return cover(x, m, noise, generator),_covered(kpts, c, half, on)
+
+# %% ../nbs/04_augmentations.ipynb #88762901
+def limb_cutout(
+    x:Tensor,           # (b,3,H,W), 0 is the mean colour
+    kpts:Tensor,        # (b,k,2) pixels of `x`
+    limbs,              # pairs of keypoints, e.g. `sk.limbs`
+    n=(1,2),            # how many limbs, uniform from..to, a picture
+    width=(.05,.09),    # radius as a share of `person_size`, uniform
+    p=None,             # (b,l) relative chance of each limb; default equal
+    generator=None, noise=.5 # as in `joint_cutout`
+):                      # (b,3,H,W); (b,k) bool: covered keypoints
+    "Cover capsules along random limbs of each picture"
+    b,_,H,W = x.shape; dev = x.device; l = torch.tensor(limbs, device=dev)
+    p = torch.ones(b,len(limbs), device=dev) if p is None else p
+    seen = in_frame(kpts, (H,W))
+    i,ok = gumbel_top(p*(seen[:,l[:,0]]|seen[:,l[:,1]]), n[1], generator)
+    on = _count(b, n, generator).to(dev)[:,:i.shape[1]]&ok
+    at = lambda e: kpts.gather(1, l[i][...,e,None].expand(-1,-1,2))
+    r = (width[0]+torch.rand(i.shape, generator=generator).to(dev)*(width[1]-width[0]))*person_size(kpts)[:,None]
+    m = (capsule(at(0), at(1), r, (H,W))*on[...,None,None]).amax(1, keepdim=True)
+    d = to_segment(kpts[:,:,None], at(0)[:,None], at(1)[:,None])
+    return cover(x, m, noise, generator),((d<=r[:,None])&on[:,None]).any(-1)
