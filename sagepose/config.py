@@ -6,7 +6,7 @@ Docs: https://sagepose.github.io/sagepose/config.html.md"""
 
 # %% auto #0
 __all__ = ['PoseConfig', 'ConfigError', 'override', 'read_config', 'check_config', 'dump_config', 'config_help', 'schedule',
-           'stage', 'show_stages', 'sweeps', 'compute', 'labels_only']
+           'stage', 'show_stages', 'cycles', 'sweeps', 'compute', 'labels_only']
 
 # %% ../nbs/30_config.ipynb #8a3dc15e
 import difflib, inspect, re
@@ -93,6 +93,7 @@ class PoseConfig:
     structure:bool=False    # do strange limbs lower weights?
     silence:float=0.        # drop people whose structure is stranger than this (1: rarer than 99 % of labels); 0: none
     refresh:int=0           # epochs between two sweeps that re-estimate all pseudo-labels; 0: every step
+    rounds:int=0            # learning-rate cycles after stage 0, with a sweep before each unless refresh is set; 0: one cycle in all
     sweep_views:int=2       # views of a person that each teacher averages in a sweep
     # -- structure
     priors:bool=False       # topology, bones and angles of the student's answers as losses
@@ -105,7 +106,9 @@ class PoseConfig:
     # -- views
     weak:float=1.           # strength of the appearance teacher's view
     weak_rot:float=15.      # degrees of the geometry teacher's view
+    weak_scale:float=.1     # factor up to 1+this
     strong:float=1.         # photometric strength of the student's views
+    strong_n:int=2          # operations of RandAugment in each; 0: colour, blur and noise as for labelled crops
     strong_rot:float=45.    # degrees
     strong_scale:float=.35  # factor up to 1+this
     cutout:int=4            # at most so many hidden keypoints a view, 0: none
@@ -113,6 +116,11 @@ class PoseConfig:
     lab_rot:float=45.       # degrees of labelled crops
     lab_scale:float=.35     # factor up to 1+this
     lab_cutout:int=0        # hidden keypoints of labelled crops
+
+    @property
+    def swept(self):
+        "Are pseudo-labels estimated for everybody at times, not in each step?"
+        return bool(self.refresh or self.rounds)
 
 # %% ../nbs/30_config.ipynb #50ebd74d
 class ConfigError(SagePoseError):
@@ -192,7 +200,7 @@ def check_config(cfg, where='config'):
     if min(cfg.crop)<32: raise ConfigError(f"{where}: crop={cfg.crop} should be at least 32 pixels")
     if cfg.stage2<cfg.stage1: raise ConfigError(f"{where}: stage2={cfg.stage2} comes before stage1={cfg.stage1}")
     if cfg.T<=0: raise ConfigError(f"{where}: T={cfg.T} should be positive")
-    if cfg.refresh: _check_refresh(cfg, where)
+    if cfg.swept: _check_refresh(cfg, where)
     if cfg.seen=='head' and not cfg.visibility: raise ConfigError(f"{where}: seen=head needs a model with visibility=true; or use seen=map")
     if cfg.align and cfg.seen=='none': raise ConfigError(f"{where}: align=true needs seen=head or seen=map")
     if cfg.trust=='correct' and cfg.calibrate=='none': raise ConfigError(f"{where}: trust=correct needs calibrate=logistic or isotonic")
@@ -200,10 +208,11 @@ def check_config(cfg, where='config'):
 
 def _check_refresh(cfg, where):
     "A sweep keeps coordinates, and asks the teachers outside of the steps"
-    if cfg.target!='render': raise ConfigError(f"{where}: refresh={cfg.refresh} keeps no heatmaps; use target=render, not {cfg.target}")
-    if cfg.own_stats: raise ConfigError(f"{where}: own_stats={cfg.own_stats} needs the teachers in every step; use refresh=0")
-    if cfg.refresh<0 or cfg.sweep_views<1:
-        raise ConfigError(f"{where}: refresh={cfg.refresh} and sweep_views={cfg.sweep_views} should be at least 1")
+    how = f"refresh={cfg.refresh}" if cfg.refresh else f"rounds={cfg.rounds}"
+    if cfg.target!='render': raise ConfigError(f"{where}: {how} keeps no heatmaps; use target=render, not {cfg.target}")
+    if cfg.own_stats: raise ConfigError(f"{where}: own_stats={cfg.own_stats} needs the teachers in every step; use rounds=0 and refresh=0")
+    if cfg.rounds<0 or cfg.refresh<0 or cfg.sweep_views<1:
+        raise ConfigError(f"{where}: {how} and sweep_views={cfg.sweep_views} should be at least 1")
 
 def dump_config(cfg):
     "YAML of `cfg`"
@@ -246,18 +255,27 @@ def show_stages(cfg, ax=None):
     end = max(cfg.stage3,cfg.stage2) if cfg.priors else 1
     for a,b,n in [(0,cfg.stage1,'0: labels'),(cfg.stage1,cfg.stage2,'1: pseudo-labels'),(cfg.stage2,end,'2: strong views'),
                   (end,1,'3: structure')][:3+cfg.priors]:
-        ax.axvspan(a, b, color='#808080', alpha=.08+.08*int(n[0])); ax.text((a+b)/2, 1.06, n, ha='center', fontsize=7, color='#808080')
-    ax.set(xlim=(0,1), ylim=(0,1.2), xlabel='share of the run'); ax.legend(fontsize=7, frameon=False, loc='center right')
+        ax.axvspan(a, b, color='#808080', alpha=.08+.08*int(n[0])); ax.text((a+b)/2, 1.06+.12*(int(n[0])%2), n, ha='center', fontsize=7, color='#808080')
+    ax.set(xlim=(0,1), ylim=(0,1.3), xlabel='share of the run'); ax.legend(fontsize=7, frameon=False, loc='center right')
     return ax
 
 # %% ../nbs/30_config.ipynb #34b0b633
+def cycles(
+    cfg:PoseConfig
+):              # list of shares of the run, from 0 to 1
+    "Where the learning rate's cycles begin and end"
+    if not cfg.rounds: return [0.,1.]
+    s = cfg.stage1; return ([0.] if s>0 else [])+[s+(1-s)*i/cfg.rounds for i in range(cfg.rounds+1)]
+
 def sweeps(
     cfg:PoseConfig
 ):              # list of steps
     "The steps at which all pseudo-labels are re-estimated"
-    if not (cfg.refresh and cfg.semi): return []
-    on = [s for s in range(cfg.steps) if schedule(cfg, s/cfg.steps)[0]>0]
-    return list(range(on[0], cfg.steps, cfg.refresh*cfg.epoch_steps)) if on else []
+    if not (cfg.swept and cfg.semi): return []
+    on = next((s for s in range(cfg.steps) if schedule(cfg, s/cfg.steps)[0]>0), None)
+    if on is None: return []
+    if cfg.refresh: return list(range(on, cfg.steps, cfg.refresh*cfg.epoch_steps))
+    return [max(round(c*cfg.steps), on) for c in cycles(cfg)[:-1] if c>=cfg.stage1]
 
 def _count(cfg):
     "The number of unlabelled people in the files of `cfg`"
@@ -266,13 +284,13 @@ def _count(cfg):
 
 def compute(
     cfg:PoseConfig,
-    people=None # how many unlabelled people; needed with `refresh` only
+    people=None # how many unlabelled people; needed with `refresh` and `rounds` only
 ):              # dictionary: crops through the student, teacher passes, total in forward passes F
     "What the run costs, in forward passes of one crop"
     student = teacher = 0
     for s in range(cfg.steps):
         _,m = schedule(cfg, s/cfg.steps); u = cfg.bs*cfg.ratio*(m>0)
-        student += cfg.bs+u*m; teacher += 2*u*(not cfg.refresh)
+        student += cfg.bs+u*m; teacher += 2*u*(not cfg.swept)
     if n := len(sweeps(cfg)): teacher += 2*cfg.sweep_views*n*(_count(cfg) if people is None else people)
     return dict(student=student, teacher=teacher, F=3*student+teacher)
 

@@ -8,7 +8,7 @@ Docs: https://sagepose.github.io/sagepose/training.html.md"""
 __all__ = ['PoseSets', 'Seeded', 'normalise', 'denormalise', 'centre', 'PoseBatch', 'pad_pixels', 'PoseLoss', 'bn_layers',
            'own_statistics', 'Teachers', 'ema_update', 'hold_statistics', 'PseudoLabels', 'Some', 'HoldOut', 'held_out',
            'StrongViews', 'MakeViews', 'PoseMetrics', 'box_diag', 'PseudoLog', 'best_device', 'lr_schedule',
-           'auto_sigma', 'PoseTask', 'fit', 'show_views']
+           'auto_sigma', 'PoseTask', 'student_photo', 'fit', 'show_views']
 
 # %% ../nbs/31_training.ipynb #0c2a7ad9
 import math, random, sys, warnings
@@ -201,7 +201,7 @@ class PseudoLabels(Callback):
         self.pad,self.ref,self.drawn = pad_pixels(cfg),ref,0
         self.judge,self.held = judge or Judge(cfg, sk),held
         self.labels = self.swept = self.folder = self.fit_at = None   # of the last sweep; where they are kept
-        self.keys = person_keys(data.ps) if cfg.refresh else None
+        self.keys,self.when = (person_keys(data.ps) if cfg.swept else None),sweeps(cfg)
     @property
     def gates(self): return self.judge.gates
     @property
@@ -227,13 +227,14 @@ class PseudoLabels(Callback):
 @patch
 def beliefs(self:PseudoLabels, x, t:Teachers, n=1, gen=None):
     "Beliefs of the teachers `t` about `x` (b,1+n,3,H,W) in the canonical frame, means over `n` views each"
-    c = self.cfg; due = c.own_stats and t.n%c.own_stats==0; hm,seen = [0,0],[]
+    c = self.cfg; due = c.own_stats and gen is None and t.n%c.own_stats==0
+    hm,seen = [0,0],[]
     def ask(e, v):
         with own_statistics(e.module, .02) if due else nullcontext(): p,s = heatmaps(e.module(_cl(v, c)))
         e.own = e.own or bool(due)
         return p.float(),(torch.sigmoid(s.float()) if s is not None and c.seen=='head' else None)
     for j in range(n):      # one is mirrored, the other is not, then the other way round
-        w = weak_geometry(len(x), c.crop, self.gen_u if gen is None else gen, flip=1-j%2, rot=c.weak_rot)
+        w = weak_geometry(len(x), c.crop, self.gen_u if gen is None else gen, flip=1-j%2, rot=c.weak_rot, scale=c.weak_scale)
         if j==0: self.weak = w
         v = centre(x[:,1+j], self.pad); (g,sg),(a,sa) = ask(t.geo, w.image(x[:,0], self.pad)),ask(t.app, v.flip(-1) if j%2 else v)
         hm = [hm[0]+w.unheatmap(g, self.sk), hm[1]+(flip_hm(a, self.sk) if j%2 else a)]
@@ -254,7 +255,7 @@ def before_batch(self:PseudoLabels):
     if lam==0: return
     if c.freeze_bn: hold_statistics(self.model)
     x,i = self.batch(); step = self.epoch*self.n_iter+self.iter
-    if c.refresh: e = self.recall(i, step)
+    if c.swept: e = self.recall(i, step)
     else:
         self.calibrate(step); e = self.estimate(x, self.learn.teachers)
         self.judge.update(e); e = self.weigh(e, i)
@@ -301,7 +302,7 @@ def calibrate(self:PseudoLabels, step, looks=4):
     "Fit the judge to the labels that were kept back, if it is time to"
     c = self.cfg
     if self.held is None or (self.fit_at is not None and step-self.fit_at<c.refit*self.n_iter): return
-    h,dev,n = self.held,self.dls.device,c.sweep_views if c.refresh else 1
+    h,dev,n = self.held,self.dls.device,c.sweep_views if c.swept else 1
     gen = torch.Generator().manual_seed(c.seed*100003+step+1)
     s = torso_scale(h.kpts, h.vis, self.sk) if self.sk.torso else box_diag(h.kpts, h.vis)
     j = self.judge.to('cpu').learn([self._look(h, n, step*looks+i, gen) for i in range(looks)], h.kpts, h.vis, s).to(dev)
@@ -321,7 +322,7 @@ def _look(self:PseudoLabels, crops, n, seed, gen):
 @patch
 def recall(self:PseudoLabels, i, step):
     "The beliefs of the last sweep about the people `i`; sweeps first when it is time to"
-    if self.swept is None or step-self.swept>=self.cfg.refresh*self.n_iter: self.sweep(step)
+    if self.swept is None or any(self.swept<s<=step for s in self.when): self.sweep(step)
     return expand({n:v[i] for n,v in self.labels.items()})
 
 @patch
@@ -487,10 +488,14 @@ def best_device(name=''):
     if torch.cuda.is_available(): return torch.device('cuda')
     return torch.device('cpu')
 
-def lr_schedule(lr):
-    "Up, flat, down"
-    f = combine_scheds([.05,.6,.35], [SchedCos(lr/20,lr), SchedNo(lr,lr), SchedCos(lr,lr/100)])
-    return ParamScheduler(dict(lr=f))
+def lr_schedule(
+    lr,             # peak
+    ends=(0.,1.)    # where cycles begin and end, shares of the run
+):                  # callback
+    "Up, flat, down, in each cycle"
+    one = [SchedCos(lr/20,lr), SchedNo(lr,lr), SchedCos(lr,lr/100)]
+    pcts = [(b-a)*p for a,b in zip(ends, ends[1:]) for p in (.05,.6,.35)]
+    return ParamScheduler(dict(lr=combine_scheds(pcts, one*(len(ends)-1))))
 
 # %% ../nbs/31_training.ipynb #e91be495
 def auto_sigma(
@@ -535,11 +540,16 @@ def dls(self:PoseTask):
     valid = Crops(val, c.crop, 0, margin=c.margin, folder=c.cache or None)
     return pose_dls(train, valid, c.bs, c.epoch_steps, c.seed, c.workers, self.device)
 
+def student_photo(cfg):
+    "The photometric part of the student's views; `None`: nothing"
+    if not cfg.strong: return None
+    return strong_photo(cfg.strong, cfg.strong_n) if cfg.strong_n else weak_photo(cfg.strong)
+
 @patch
 def unlabelled(self:PoseTask):
     "Unlabelled `Crops` in all versions, and the hidden labels in crop pixels (or `None`)"
-    c = self.cfg; strong = strong_photo(c.strong) if c.strong else None
-    weak = weak_photo(c.weak) if c.weak and not c.refresh else None     # a sweep makes its own
+    c = self.cfg; strong = student_photo(c)
+    weak = weak_photo(c.weak) if c.weak and not c.swept else None     # a sweep makes its own
     u = self.crops(self.sets.unlabelled, views=[None, weak]+[strong]*c.views)
     r = self.sets.reference
     if r is None or not (r.vis>0).any(): return u,None
@@ -586,7 +596,7 @@ def fit(
 ):                  # the Learner
     "Train through the epochs of its `PoseConfig`"
     c = learn.task.cfg; n = max(round(c.steps/c.epoch_steps),1)
-    learn.fit(n, start_epoch=start, cbs=[lr_schedule(c.lr), *cbs])
+    learn.fit(n, start_epoch=start, cbs=[lr_schedule(c.lr, cycles(c)), *cbs])
     return learn
 
 # %% ../nbs/31_training.ipynb #29d5cad6
