@@ -252,7 +252,8 @@ def show_run(
     fig,axs = plt.subplots(1, 3, figsize=(8,2.2), dpi=80)
     axs[0].plot(x, get('pck'), c=palette['semi'], marker='.'); axs[0].set(title='PCK@.2, validation')
     for k,c,l in [('coverage','kept','kept'),('confidence','fused','mean peak'),('accuracy','labels','right, all'),
-                  ('kept_accuracy','geometry','right, kept'),('dropped_accuracy','dropped','right, dropped')]:
+                  ('kept_accuracy','geometry','right, kept'),('dropped_accuracy','dropped','right, dropped'),
+                  ('drift','student','drifted')]:
         if np.isfinite(np.array(get(k), float)).any(): axs[1].plot(x, get(k), c=palette[c], label=l, ls='-' if 'acc' in k else '--')
     axs[1].set(title='pseudo-labels', ylim=(0,1)); axs[1].legend(fontsize=6, frameon=False, ncol=2) if axs[1].lines else axs[1].axis('off')
     for k,c,l in [('loss','labels','labels'),('loss_u','student','strong views')]:
