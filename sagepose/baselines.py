@@ -264,13 +264,14 @@ def equal_compute(
     cfg:PoseConfig,
     F,              # forward passes that the run should cost
     name='semi',    # of `methods`
-    tol=.02, people=None # accepted relative difference; see `compute`
+    tol=.02, people=None, # accepted relative difference; see `compute`
+    most=None       # largest batch of labelled people
 ):                  # `PoseConfig` with other `steps`, `epoch_steps`, perhaps another `bs`
     "`cfg` with as many steps as `F` forward passes pay for"
     n = max(round(cfg.steps/cfg.epoch_steps), 1)
     near = lambda c: abs(cost(c, name, people)['F']/F-1)<=tol
     if near(cfg): return cfg
-    for b in sorted(range(max(cfg.bs//2,1), 2*cfg.bs+1), key=lambda b: abs(b-cfg.bs)):
+    for b in sorted(range(max(cfg.bs//2,1), min(2*cfg.bs, most or 2*cfg.bs)+1), key=lambda b: abs(b-cfg.bs)):
         c = replace(cfg, bs=b); e = max(round(F/cost(c, name, people)['F']*cfg.steps/n), 1)
         for e in (e,e+1,max(e-1,1)):
             if near(d := replace(c, epoch_steps=e, steps=n*e)): return d
