@@ -494,7 +494,8 @@ def lr_schedule(
 ):                  # callback
     "Up, flat, down, in each cycle"
     one = [SchedCos(lr/20,lr), SchedNo(lr,lr), SchedCos(lr,lr/100)]
-    pcts = [(b-a)*p for a,b in zip(ends, ends[1:]) for p in (.05,.6,.35)]
+    at = [round((a+(b-a)*p)*2**20)/2**20 for a,b in zip(ends, ends[1:]) for p in (0,.05,.65)]+[1.]
+    pcts = [b-a for a,b in zip(at, at[1:])]     # binary fractions: their sum is exactly 1
     return ParamScheduler(dict(lr=combine_scheds(pcts, one*(len(ends)-1))))
 
 # %% ../nbs/31_training.ipynb #e91be495
