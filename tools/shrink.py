@@ -3,15 +3,15 @@ import base64,io,json,sys
 from pathlib import Path
 from PIL import Image
 
-def shrink(png, width=900, most=45_000):
-    "The PNG `png` in 256 colours, at most `width` wide and down to .7 of that to keep to `most` bytes; `png` if that is smaller"
+def shrink(png, width=900, most=40_000):
+    "The PNG `png` in 256 colours and `width` columns, down to 96 and 640 to keep to `most` bytes; `png` itself if that is smaller"
     im = Image.open(io.BytesIO(base64.b64decode(png))).convert('RGB')
-    for f in (1, .85, .7):
-        w = round(min(im.width, width)*f); m = im if w==im.width else im.resize((w, round(im.height*w/im.width)), Image.LANCZOS)
-        out = io.BytesIO(); m.quantize(256, Image.MEDIANCUT, dither=Image.Dither.NONE).save(out, 'PNG', optimize=True)
+    for f,n in ((1,256), (.85,256), (.7,256), (.7,96)):
+        w = min(im.width, max(round(width*f), 640)); m = im if w==im.width else im.resize((w, round(im.height*w/im.width)), Image.LANCZOS)
+        out = io.BytesIO(); m.quantize(n, Image.MEDIANCUT, dither=Image.Dither.NONE).save(out, 'PNG', optimize=True)
         if out.tell()<=most: break
     new = base64.b64encode(out.getvalue()).decode()
-    return new if len(new)<.8*len(png) else png
+    return new if len(new)<.9*len(png) else png
 
 if __name__=='__main__':
     for f in sys.argv[1:] or sorted(str(p) for p in Path('nbs').rglob('*.ipynb')):
