@@ -62,8 +62,8 @@ class SelfTask(PoseTask):
         "The callbacks of the unlabelled part, two of them exchanged"
         cbs = super().semi_callbacks(args, norm)
         for c in cbs:
-            if isinstance(c, PseudoLabels): c.__class__ = self.labels
-            if isinstance(c, StrongViews):  c.__class__ = self.views
+            for old,new in ((PseudoLabels,self.labels), (StrongViews,self.views)):
+                if isinstance(c, old): object.__setattr__(c, '__class__', new)
         return cbs
 
 class OneTeacherTask(SelfTask):
@@ -219,7 +219,7 @@ def cost(
     student = easy = 0
     for s in range(cfg.steps):
         _,v = schedule(cfg, s/cfg.steps); u = cfg.bs*cfg.ratio*(v>0)
-        student += m.nets*(cfg.bs+u*v); easy += m.easy*u
+        student += m.nets*(labelled_bs(cfg, s//cfg.epoch_steps)+u*v); easy += m.easy*u
     return dict(student=student, teacher=easy, F=3*student+easy)
 
 class CountPasses(Callback):
@@ -271,7 +271,8 @@ def equal_compute(
     n = max(round(cfg.steps/cfg.epoch_steps), 1)
     near = lambda c: abs(cost(c, name, people)['F']/F-1)<=tol
     if near(cfg): return cfg
-    for b in sorted(range(max(cfg.bs//2,1), min(2*cfg.bs, most or 2*cfg.bs)+1), key=lambda b: abs(b-cfg.bs)):
+    batches = sorted(range(max(cfg.bs//2,1), min(2*cfg.bs, most or 2*cfg.bs)+1), key=lambda b: abs(b-cfg.bs))
+    for n,b in ((n,b) for n in range(n, max(n-3,0), -1) for b in batches):
         c = replace(cfg, bs=b); e = max(round(F/cost(c, name, people)['F']*cfg.steps/n), 1)
         for e in (e,e+1,max(e-1,1)):
             if near(d := replace(c, epoch_steps=e, steps=n*e)): return d

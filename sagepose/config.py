@@ -6,7 +6,7 @@ Docs: https://sagepose.github.io/sagepose/config.html.md"""
 
 # %% auto #0
 __all__ = ['PoseConfig', 'ConfigError', 'override', 'read_config', 'check_config', 'dump_config', 'config_help', 'schedule',
-           'stage', 'show_stages', 'cycles', 'sweeps', 'compute', 'labels_only']
+           'stage', 'show_stages', 'cycles', 'labelled_bs', 'sweeps', 'compute', 'labels_only']
 
 # %% ../nbs/30_config.ipynb #8a3dc15e
 import difflib, inspect, re
@@ -45,6 +45,7 @@ class PoseConfig:
     steps:int=6000          # optimiser steps
     epoch_steps:int=250     # steps between two looks at the validation set
     bs:int=16               # labelled people a step
+    bs0:int=0               # the same in stage 0, where nothing else is in the batch; 0: bs
     lr:float=3e-3           # peak learning rate (AdamW)
     wd:float=.01            # weight decay
     clip:float=0.           # gradient norm limit, 0: none
@@ -199,6 +200,7 @@ def check_config(cfg, where='config'):
         if not 0<=getattr(cfg,k)<=1: raise ConfigError(f"{where}: {k}={getattr(cfg,k)} should be from 0 to 1")
     if min(cfg.crop)<32: raise ConfigError(f"{where}: crop={cfg.crop} should be at least 32 pixels")
     if cfg.stage2<cfg.stage1: raise ConfigError(f"{where}: stage2={cfg.stage2} comes before stage1={cfg.stage1}")
+    if cfg.bs0 and cfg.accum>1: raise ConfigError(f"{where}: bs0={cfg.bs0} changes the batch, which accum={cfg.accum} cannot follow; use one of them")
     if cfg.T<=0: raise ConfigError(f"{where}: T={cfg.T} should be positive")
     if cfg.swept: _check_refresh(cfg, where)
     if cfg.seen=='head' and not cfg.visibility: raise ConfigError(f"{where}: seen=head needs a model with visibility=true; or use seen=map")
@@ -267,6 +269,13 @@ def cycles(
     if not cfg.rounds: return [0.,1.]
     s = cfg.stage1; return ([0.] if s>0 else [])+[s+(1-s)*i/cfg.rounds for i in range(cfg.rounds+1)]
 
+def labelled_bs(
+    cfg:PoseConfig,
+    epoch
+):              # labelled people a step in this epoch
+    "The size of the labelled batch: `bs0` in epochs that begin in stage 0"
+    return cfg.bs0 if cfg.bs0 and epoch*cfg.epoch_steps<cfg.stage1*cfg.steps else cfg.bs
+
 def sweeps(
     cfg:PoseConfig
 ):              # list of steps
@@ -290,7 +299,7 @@ def compute(
     student = teacher = 0
     for s in range(cfg.steps):
         _,m = schedule(cfg, s/cfg.steps); u = cfg.bs*cfg.ratio*(m>0)
-        student += cfg.bs+u*m; teacher += 2*u*(not cfg.swept)
+        student += labelled_bs(cfg, s//cfg.epoch_steps)+u*m; teacher += 2*u*(not cfg.swept)
     if n := len(sweeps(cfg)): teacher += 2*cfg.sweep_views*n*(_count(cfg) if people is None else people)
     return dict(student=student, teacher=teacher, F=3*student+teacher)
 
@@ -300,4 +309,4 @@ def labels_only(
 ):              # `PoseConfig` without unlabelled people
     "Labels alone with the step count and the learning rate of `cfg`, and batches that cost as much"
     F = compute(cfg, people)['F']
-    return replace(cfg, semi=False, bs=round(F/3/cfg.steps))
+    return replace(cfg, semi=False, bs=round(F/3/cfg.steps), bs0=0)

@@ -401,6 +401,9 @@ class LabelledLoader(DataLoader):
         self.seed,self.epoch,self.train = seed,0,train
         self.steps = (epoch_steps or max(len(ds)//bs,1)) if train else -(-len(ds)//bs)
         super().__init__(ds, bs=bs, n=self.steps*bs if train else len(ds), **kw)
+    def resize(self, bs):
+        "Batches of `bs` from now on, as many an epoch as before"
+        self.bs = min(bs, len(self.dataset)); self.n = self.steps*self.bs
     def get_idxs(self):
         n = len(self.dataset)
         if not self.train: return list(range(n))

@@ -113,6 +113,7 @@ class PoseBatch(Callback):
     def __init__(self, cfg, sk, hm, mean, std):
         self.cfg,self.sk,self.hm,self.mean,self.std = cfg,sk,hm,mean,std
         self.pad = pad_pixels(cfg)
+    def before_train(self): self.dls.train.resize(labelled_bs(self.cfg, self.epoch))
     def before_batch(self):
         x,kp,vis = normalise(self.xb[0], self.mean, self.std),self.yb[0],self.yb[1]
         c = self.cfg.crop

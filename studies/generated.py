@@ -1,6 +1,6 @@
-"""Generated people facing the camera, 24 labels, as in `sagepose demo`, pseudo-labels from 15 % of the run on.
+"""Generated people facing the camera, 48 labels, as in `sagepose demo`; people of their own for each seed.
 
-    python studies/generated.py [--arms "labels,semi,labels sigma=1.5"] [--seeds 0,1,2] [--steps 600]
+    python studies/generated.py [--arms "labels,semi,labels sigma=1.5"] [--seeds 0,1,2]
 
 arms.py says what arms are and how a study continues. Each seed has people of its own."""
 import sys
@@ -13,8 +13,8 @@ from sagepose.people import write_people
 def base(a, seed):
     people,cfg = demo_config(); d = Path(a.runs)/f'people{seed}'
     if not d.exists(): write_people(d, seed=seed, **people)
-    return override(PoseConfig(), **dict(cfg, stage1=.15, stage2=.15, labelled=d/'labelled.json', unlabelled=d/'unlabelled.json', val=d/'val.json',
-        reference=d/'unlabelled_reference.json', seed=seed, steps=a.steps, epoch_steps=max(a.steps//12,1), device=a.device))
+    return override(PoseConfig(), **cfg, labelled=d/'labelled.json', unlabelled=d/'unlabelled.json', val=d/'val.json',
+        reference=d/'unlabelled_reference.json', seed=seed, device=a.device)
 
 if __name__=='__main__':
     main(parser(__doc__, 'generated', steps=600).parse_args(), base, ' '.join(['python studies/generated.py',
