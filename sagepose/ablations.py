@@ -6,10 +6,10 @@ Docs: https://sagepose.github.io/sagepose/ablations.html.md"""
 
 # %% auto #0
 __all__ = ['studies', 'measures', 'parse_arm', 'arm_config', 'short_spec', 'folder_name', 'Study', 'why_not', 'get_study',
-           'list_studies', 'at_seed', 'all_labels', 'Job', 'plan', 'show_plan', 'short_config', 'generated', 'measure',
-           'hard_joints', 'Looked', 'perturb', 'camera', 'recover', 'drift', 'joints', 'tail', 'use', 'shared_pck',
-           'measure_job', 'open_study', 'run_job', 'run_study', 'collect', 'by_seed', 'difference', 'summary',
-           'show_differences', 'show_curves', 'show_levels', 'Report', 'report']
+           'pick_arms', 'list_studies', 'at_seed', 'all_labels', 'Job', 'plan', 'show_plan', 'short_config',
+           'generated', 'measure', 'hard_joints', 'Looked', 'perturb', 'camera', 'recover', 'drift', 'joints', 'tail',
+           'use', 'shared_pck', 'measure_job', 'open_study', 'run_job', 'run_study', 'collect', 'by_seed', 'difference',
+           'summary', 'arm_colours', 'show_differences', 'show_curves', 'show_levels', 'Report', 'report']
 
 # %% ../nbs/50_ablations.ipynb #ec2d7564
 import difflib, json, os, re, sys, time
@@ -152,6 +152,17 @@ def get_study(
     near = difflib.get_close_matches(name, studies, 1)
     raise ConfigError(f"no study {name!r}; "+(f"did you mean {near[0]!r}?" if near else f"there are {', '.join(studies)}"))
 
+def pick_arms(
+    name,       # of `studies`, or of a study of your own
+    arms=''     # labels or arms with commas in between, e.g. 'labels,semi views=4'; default all of the study
+):              # `Study`
+    "A study with only some of its arms, or with others; the reference stays, where there is one"
+    if not arms: return get_study(name)
+    s = studies.get(name) or Study('Which arm is best?', {a:a for a in map(str.strip, arms.split(','))})
+    pick = {a:s.arms.get(a, a) for a in map(str.strip, arms.split(','))}
+    for a in pick.values(): arm_config(PoseConfig(), a)
+    return replace(s, arms=pick, ref=s.ref if s.ref in pick else '')
+
 def list_studies(cfg=None):
     "A table of all studies and of arms that are not available (yet)"
     cfg = cfg or PoseConfig(reference='any')
@@ -251,7 +262,8 @@ def short_config():
     "Sizes of a study's short form: arguments of `write_people`, settings"
     people = dict(labelled=16, unlabelled=24, val=16, size=(64,48), skeleton='lsp14', yaw=0)
     return people,dict(crop=(48,36), backbone='test_resnet', pretrained='none', levels=2, width=12, steps=24, epoch_steps=12,
-        bs=4, ratio=1, lr=3e-3, stage1=.25, ramp=.1, stage2=.5, stage3=.5, decay_geo=.9, decay_app=.9, device='cpu')
+        bs=4, ratio=1, lr=3e-3, stage1=.25, ramp=.1, stage2=.5, stage3=.5, floor=0.,
+        decay_geo=.9, decay_app=.9, device='cpu')
 
 def generated(
     out,            # the study's folder; the people lie in `peopleSEED`
@@ -549,7 +561,9 @@ def _rows(label, f, arm):
     "Rows of one finished run"
     log = read_csv(f/'log.csv'); last = int(log[-1]['step']); seed = arm['seed']
     one = lambda s,k,v: dict(arm=label, seed=seed, step=int(s), metric=k, value=round(float(v), 5))
-    rows = [one(r['step'], k, r[k]) for r in log for k in _logged if r.get(k) is not None]+[one(last, 'F', arm['F'])]
+    none = {'kept_accuracy':0., 'dropped_accuracy':1.}      # there is no accuracy of nothing
+    rows = [one(r['step'], k, r[k]) for r in log for k in _logged if r.get(k) is not None and none.get(k)!=r.get('coverage', -1)]
+    rows.append(one(last, 'F', arm['F']))
     m = json.loads((f/'measures.json').read_text()) if (f/'measures.json').exists() else {}
     return rows+[one(last, k, v) for d in m.values() for k,v in d.items() if k not in _logged]
 
@@ -594,6 +608,15 @@ def summary(
 # %% ../nbs/50_ablations.ipynb #02f8bae5
 def _interval(x): c = mean_ci(x); return (c.lo,c.hi) if c.n>1 else (c.mean,c.mean)
 
+def arm_colours(study):
+    "Label -> colour: labels, method and bounds as everywhere, the others from one palette"
+    import seaborn as sns
+    from sagepose.visuals import palette
+    own = {l:a for l,a in study.arms.items() if a in ('labels','semi','oracle','all')}
+    rest = iter(sns.color_palette('Dark2', 8).as_hex()[1:]+sns.color_palette('tab20b', 20).as_hex())
+    return {l:palette[own[l]] if l in own else next(rest) for l in study.arms}
+
+
 def show_differences(
     df, study:Study,    # from `collect`
     metric='pck'
@@ -611,27 +634,32 @@ def show_differences(
     return fig
 
 def show_curves(
-    df,             # from `collect`
-    metrics=('pck','coverage','kept_accuracy'), arms=None
-):                  # the figure
+    df, study:Study,    # from `collect`
+    metrics=('pck','coverage','kept_accuracy')
+):                      # the figure
     "Metrics of all arms over the run, mean and 95 % interval over the seeds"
     import seaborn as sns, matplotlib.pyplot as plt
     metrics = [m for m in metrics if (df.metric==m).any()]
     d = df.assign(run=df.step/df.groupby(['arm','seed']).step.transform('max'), value=100*df.value).reset_index(drop=True)
     fig,axs = plt.subplots(1, len(metrics), figsize=(2.5*len(metrics)+1.6, 2.6), dpi=80, squeeze=False)
     for ax,m in zip(axs[0], metrics):
-        sns.lineplot(d[d.metric==m], x='run', y='value', hue='arm', hue_order=arms or list(dict.fromkeys(df.arm)), ax=ax,
-                     errorbar=_interval, palette='colorblind', lw=1.2, legend=m==metrics[-1])
-        ax.set(title=m.replace('_',' '), xlabel='share of the compute', ylabel='')
-    sns.move_legend(ax, 'center left', bbox_to_anchor=(1,.5), frameon=False, fontsize=7, title=None)
+        sns.lineplot(d[d.metric==m], x='run', y='value', hue='arm', style='arm', palette=arm_colours(study), ax=ax,
+                     errorbar=_interval, lw=1.2, legend=m==metrics[0])
+        ax.set(title=m.replace('_',' '), xlabel='share of the compute', ylabel='%' if m==metrics[0] else '')
+    _legend(fig, axs[0,0])
     sns.despine(fig); fig.tight_layout(pad=.4); plt.close(fig)
     return fig
 
+def _legend(fig, ax):
+    "The legend of `ax`, right of all panels; arms without a value there have none"
+    h,l = ax.get_legend_handles_labels(); ax.get_legend().remove()
+    fig.axes[-1].legend(h, l, loc='center left', bbox_to_anchor=(1,.5), frameon=False, fontsize=7)
+
 # %% ../nbs/50_ablations.ipynb #87f0ef17
 def show_levels(
-    df,             # from `collect`
-    prefix          # metrics 'prefix/kind level' are drawn, one panel a kind; without levels: bars
-):                  # the figure, or `None` if nothing was measured
+    df, study:Study,    # from `collect`
+    prefix              # metrics 'prefix/kind level' are drawn, one panel a kind; without levels: bars
+):                      # the figure, or `None` if nothing was measured
     "What a measure found for each arm, in percent"
     import seaborn as sns, matplotlib.pyplot as plt
     d = df[df.metric.str.startswith(f'{prefix}/')].copy()
@@ -642,11 +670,11 @@ def show_levels(
     kinds = list(dict.fromkeys(d.kind)) if levels else ['']
     fig,axs = plt.subplots(1, len(kinds), figsize=((2.2*len(kinds) if levels else 5)+1.6, 2.4), dpi=80, squeeze=False, sharey=True)
     for ax,k in zip(axs[0], kinds):
-        kw = dict(y='value', hue='arm', ax=ax, palette='colorblind', errorbar=_interval, legend=k==kinds[-1])
+        kw = dict(y='value', hue='arm', ax=ax, palette=arm_colours(study), errorbar=_interval, legend=k==kinds[0])
         if levels: sns.lineplot(d[d.kind==k], x='level', marker='o', markersize=4, **kw)
         else: sns.barplot(d, x='kind', err_kws=dict(linewidth=1), **kw)
-        ax.set(title=k if levels else prefix, xlabel='', ylabel='')
-    sns.move_legend(ax, 'center left', bbox_to_anchor=(1,.5), frameon=False, fontsize=7, title=None)
+        ax.set(title=k if levels else prefix, xlabel='', ylabel='%' if k==kinds[0] else '')
+    _legend(fig, axs[0,0])
     sns.despine(fig); fig.tight_layout(pad=.4); plt.close(fig)
     return fig
 
@@ -702,9 +730,9 @@ def report(
 def _figures(df, study):
     "Differences, curves, and a figure for each measure"
     if not len(df): return {}
-    fs = dict(differences=show_differences(df, study), curves=show_curves(df))
+    fs = dict(differences=show_differences(df, study), curves=show_curves(df, study))
     if study.columns and (df.metric==study.columns[0]).any(): fs['differences_2'] = show_differences(df, study, study.columns[0])
-    fs |= {m:show_levels(df, dict(joints='pck',perturb='perturb').get(m, m)) for m in study.measures}
+    fs |= {m:show_levels(df, study, dict(joints='pck').get(m, m)) for m in study.measures}
     return {k:v for k,v in fs.items() if v is not None}
 
 # %% ../nbs/50_ablations.ipynb #e1d752ed

@@ -1,4 +1,4 @@
-"""`sagepose demo | train | eval | predict | check`, from a terminal
+"""`sagepose demo | train | eval | predict | check | ablate`, from a terminal
 
 Docs: https://sagepose.github.io/sagepose/cli.html.md"""
 
@@ -6,7 +6,7 @@ Docs: https://sagepose.github.io/sagepose/cli.html.md"""
 
 # %% auto #0
 __all__ = ['commands', 'order', 'command', 'arg', 'parser', 'check_cmd', 'check_run', 'train_cmd', 'eval_cmd', 'predict_cmd',
-           'demo_config', 'demo_table', 'demo_pictures', 'demo_cmd', 'main']
+           'demo_config', 'demo_table', 'demo_pictures', 'demo_cmd', 'ablate_cmd', 'main']
 
 # %% ../nbs/41_cli.ipynb #66049b18
 import argparse, difflib, json, os, shutil, sys
@@ -303,6 +303,55 @@ def demo_cmd(a):
     print(_next.format(out=out))
     return 0
 
+# %% ../nbs/41_cli.ipynb #fef2eb33
+def _study_args(what):
+    "Arguments of `ablate` as (name, YAML file or None, key=value strings)"
+    kv = [o for o in what if '=' in o]; rest = [o for o in what if '=' not in o]
+    files = [o for o in rest if o.endswith(('.yaml','.yml'))]; names = [o for o in rest if o not in files]
+    if len(names)!=1: raise SagePoseError("name one study (or `all`): sagepose ablate NAME; "
+                                          "sagepose ablate --list shows them")
+    return names[0],*_split(files+kv)
+
+def _ints(s, what):
+    "Numbers with commas in between"
+    try: return [int(i) for i in s.split(',')]
+    except ValueError: raise SagePoseError(f"{what}={s!r} should be numbers, e.g. 0,1,2") from None
+
+def _study_config(a, path, kv, seeds):
+    "The configuration that the arms change"
+    from sagepose.ablations import generated
+    if a.short or a.demo:
+        if path: raise SagePoseError(f"{path}: --short and --demo draw their own people; leave one of them away")
+        return generated(a.out, seeds, a.short, **dict(o.split('=',1) for o in kv))
+    if not path and not any(o.startswith('labelled=') for o in kv):
+        raise SagePoseError("which people? Give a configuration (config.yaml, key=value), "
+                            "or --demo or --short for generated ones")
+    return read_config(path, kv)
+
+# %% ../nbs/41_cli.ipynb #22b0c65d
+@command(arg('what', nargs='*', metavar='NAME [config.yaml] key=value',
+             help='study, or all; the configuration that its arms change, {seed} stands for the seed'),
+         arg('--out', default='runs/ablate', help='folder of all runs; studies in one folder share equal arms'),
+         arg('--seeds', default='0', help='e.g. 0,1,2'),
+         arg('--arms', default='', help="only these, or others: 'labels,semi views=4'"),
+         arg('--test', action='append', default=[], help='COCO JSON to test the finished models on; may be repeated'),
+         arg('--devices', default='', help='one process each: cuda:0,cuda:1'),
+         arg('--short', action='store_true', help='generated people, seconds an arm: shows that it works, no more'),
+         arg('--demo', action='store_true', help='generated people in the sizes of `sagepose demo`'),
+         arg('--report', action='store_true', help='only report what is finished'),
+         arg('--list', action='store_true', help='all studies, and arms that are not available'))
+def ablate_cmd(a):
+    "Compare methods and settings at equal compute, and report; a killed study continues"
+    from sagepose.ablations import list_studies,pick_arms,report,run_study,studies
+    if a.list: print(list_studies().to_string(index=False)); return 0
+    name,path,kv = _study_args(a.what); seeds = _ints(a.seeds, '--seeds')
+    if name!='all': pick_arms(name, a.arms)     # a wrong name is refused before anything is made
+    if a.report: print(report(a.out, None if name=='all' else name).markdown()); return 0
+    cfg = _study_config(a, path, kv, seeds); devices = a.devices.split(',') if a.devices else ()
+    for n in (studies if name=='all' else [name]):
+        run_study(pick_arms(n, a.arms), cfg, a.out, seeds, n, a.test, devices)
+    return 0
+
 # %% ../nbs/41_cli.ipynb #b9d00b4d
 def _overview():
     w = max(map(len, commands))
@@ -311,7 +360,7 @@ def _overview():
                       'Semi-supervised fine-tuning of 2D pose models', '', *rows, '',
                       'sagepose COMMAND --help says more; all settings: sagepose train --help'])
 
-order = ['demo','train','eval','predict','check']
+order = ['demo','train','eval','predict','check','ablate']
 
 def _run(argv):
     "Exit code of the command line `argv`"

@@ -1,0 +1,171 @@
+"A study that is killed, shared, asked twice, asked for nonsense, or handed another configuration"
+import json,os,signal,subprocess,sys,time
+from pathlib import Path
+import fastai.basics,pytest
+from filelock import FileLock
+from sagepose import ablations,cli,runs
+from sagepose.ablations import *
+from sagepose.baselines import cost,get_method,methods
+from sagepose.config import ConfigError,PoseConfig,override,read_config
+from sagepose.people import write_people
+from sagepose.skeleton import SagePoseError
+
+root = Path(__file__).resolve().parent.parent
+few = 'labels only,dual students,method'
+
+@pytest.fixture(scope='module')
+def home(tmp_path_factory):
+    "A folder with a finished short study"
+    d = tmp_path_factory.mktemp('ablate')
+    cfg = generated(d/'whole', steps=32, epoch_steps=4); rep = run_study(pick_arms('baselines', few), cfg, d/'whole', name='baselines', quiet=True)
+    return d,cfg,rep
+
+def stamps(d): return {f:f.stat().st_mtime_ns for f in sorted(d.rglob('*')) if f.is_file()}
+
+# a real kill
+
+def test_killed_study_continues(home):
+    d,_,whole = home; out = d/'killed'
+    args = ['ablate','baselines','--short','--out',str(out),'--arms',few,'steps=32','epoch_steps=4']
+    env = dict(os.environ, PYTHONPATH=str(root), OMP_NUM_THREADS='1')
+    p = subprocess.Popen([sys.executable,'-c',f'from sagepose.cli import main; main({args!r})'], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    dual,t0 = out/'dual@0',time.time()
+    while not any(n>='epoch0002' for n in (q.name for q in dual.glob('checkpoint/epoch*'))):
+        assert p.poll() is None and time.time()-t0<400, p.communicate()[0]
+        time.sleep(.005)
+    p.send_signal(signal.SIGKILL); p.wait()
+    assert not (dual/'metrics.json').exists() and not (out/'semi@0').exists(), 'killed too late to test anything'
+    done = stamps(out/'labels@0'); assert (out/'labels@0'/'arm.json').exists()
+    cfg = generated(out, steps=32, epoch_steps=4); rep = run_study(pick_arms('baselines', few), cfg, out, name='baselines', quiet=True)
+    assert stamps(out/'labels@0')==done
+    assert rep.data.equals(whole.data)      # as if nothing had happened, and the same seed gives the same rows
+
+def test_finished_arms_are_left_alone(home):
+    d,cfg,rep = home; old = {f:t for f,t in stamps(d/'whole').items() if '@' in f.parent.name}
+    more = run_study(pick_arms('baselines', few+',FixMatch'), cfg, d/'whole', name='baselines', quiet=True)
+    new = stamps(d/'whole'); assert all(new[f]==t for f,t in old.items()) and (d/'whole'/'fixmatch@0'/'arm.json').exists()
+    assert more.data[more.data.arm!='FixMatch'].reset_index(drop=True).equals(rep.data)
+
+def test_results_on_disk(home):
+    d,_,rep = home; rows = runs.read_csv(d/'whole'/'baselines.csv')
+    assert {*rows[0]}=={'arm','seed','step','metric','value'} and {r['arm'] for r in rows}>={*few.split(',')}
+    info = json.loads((d/'whole'/'baselines.json').read_text()); assert info['command']=='sagepose ablate baselines' and info['table']
+    assert 'labels only' in (d/'whole'/'baselines.md').read_text() and '<img' in (d/'whole'/'baselines.html').read_text()
+    assert {'labels only','dual students','method'}<={*report(d/'whole', 'baselines').table.arm}
+
+# the folder's memory
+
+def test_other_configuration_is_refused(home):
+    d,cfg,_ = home
+    with pytest.raises(SagePoseError, match='beta=0.5 there, 0.7 here'): run_study('baselines', override(cfg, beta=.7), d/'whole', quiet=True)
+    with pytest.raises(SagePoseError, match=r"arm 'method' of baselines was 'semi' there, 'semi views=3' here"):
+        run_study(Study('?', {'method':'semi views=3'}), cfg, d/'whole', name='baselines', quiet=True)
+
+def test_changed_arm_is_named(home):
+    d,cfg,_ = home; j = plan(pick_arms('baselines', 'labels only'), cfg, d/'whole')[0]; f = j.folder/'config.yaml'; was = f.read_text()
+    f.write_text(was.replace('wd: 0.01', 'wd: 0.5'))
+    try:
+        with pytest.raises(SagePoseError, match="arm 'labels only', seed 0, was started with wd=0.5, not 0.01"): run_job(j)
+    finally: f.write_text(was)
+    assert run_job(j)=='done'
+
+def test_locked_arm_is_left_to_its_process(home):
+    d,cfg,_ = home; j = plan(pick_arms('baselines', 'UDA'), cfg, d/'whole')[0]
+    with FileLock(f'{j.folder}.lock'): assert run_job(j)=='busy'
+    assert not j.folder.exists()
+
+def test_a_failing_arm_does_not_stop_the_others(home, monkeypatch):
+    d,cfg,_ = home; real = ablations.train
+    def train(cfg, **kw):
+        if 'uda' in cfg.out: raise RuntimeError('out of memory')
+        return real(cfg, **kw)
+    monkeypatch.setattr(ablations, 'train', train)
+    with pytest.raises(SagePoseError, match="arm 'UDA, seed 0': failed: RuntimeError: out of memory"):
+        run_study(pick_arms('baselines', 'UDA,cutout, one network'.replace('cutout, one network','Mean Teacher')), cfg, d/'whole', name='baselines', quiet=True)
+    assert (d/'whole'/'mean_teacher@0'/'arm.json').exists()
+
+def test_pair_leaves_two_models(home):
+    d,cfg,_ = home; from sagepose.predict import load
+    a,b = (load(d/'whole'/'dual@0'/o, 'cpu') for o in ('','second'))
+    pa,pb = (next(m.model.head.parameters()) for m in (a,b)); assert (pa-pb).abs().max()>0
+    m = json.loads((d/'whole'/'dual@0'/'metrics.json').read_text()); j = plan(pick_arms('baselines', 'dual students'), cfg, d/'whole')[0]
+    assert m['compute']==cost(j.cfg, 'dual')
+
+# names
+
+@pytest.mark.parametrize('line,words', [('ablate', 'name one study'), ('ablate vews --short', "did you mean 'views'"), ('ablate views x', 'name one study'),
+    ('ablate views', 'which people'), ('ablate views --short --arms M=9', "no method 'M=9'"), ('ablate views --short --seeds a', 'should be numbers'),
+    ('ablate views --report --out nowhere', 'no study here'), ('ablate views --short a.yaml', 'draw their own people'),
+    ('ablate views a.yaml', 'no such configuration'), ('ablate views --short vews=2', "did you mean 'views'")])
+def test_one_line_errors(line, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path); assert cli.main(line.split())==2
+    err = capsys.readouterr()[1]; assert words in err and err.count('\n')==1
+    assert not any(tmp_path.rglob('*@*'))
+
+def test_bad_arm_in_arms_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(['ablate','views','--short','--arms','semi vews=2'])==2
+    assert "did you mean 'views'" in capsys.readouterr()[1]
+
+def test_list(capsys):
+    assert cli.main(['ablate','--list'])==0
+    out = capsys.readouterr()[0]; assert all(n in out for n in studies)
+
+# plans
+
+def test_every_arm_of_every_study_costs_the_same(tmp_path):
+    cfg = generated(tmp_path)
+    for n,s in studies.items():
+        jobs = plan(s, cfg, tmp_path); F = [j.F for j in jobs if not j.why]
+        assert (max(F)<=1.04*min(F) if F else all(j.why for j in jobs)), n
+        assert len({(j.cfg.labelled_ids, j.cfg.seed) for j in jobs})==1
+        for j in jobs:
+            assert not j.why or 'there is no setting' in j.why, j
+            if j.why: continue
+            assert j.cfg.labelled==str(tmp_path/'people0'/'labelled.json') or j.spec=='all'
+            assert abs(j.cfg.steps/j.cfg.epoch_steps-2)<1e-9
+
+def test_what_costs_too_much_is_refused(tmp_path):
+    cfg = generated(tmp_path, steps=2, epoch_steps=1, bs=2)
+    with pytest.raises(ConfigError, match='take more steps'): plan(Study('?', dict(a='semi views=7')), cfg, tmp_path)
+
+def test_no_batch_is_larger_than_the_labels(tmp_path):
+    jobs = plan(get_study('baselines'), generated(tmp_path, bs=64), tmp_path)
+    assert all(j.cfg.bs<=(40 if j.spec=='all' else 16) for j in jobs)
+
+def test_seeds_in_paths(tmp_path):
+    cfg = generated(tmp_path, (0,1)); a,b = plan(Study('?', dict(a='semi')), cfg, tmp_path, (0,1))
+    assert 'people0' in a.cfg.labelled and 'people1' in b.cfg.labelled and (a.cfg.seed,b.cfg.seed)==(0,1) and a.folder!=b.folder
+
+def test_equal_arms_share_a_run(tmp_path):
+    cfg = generated(tmp_path)
+    a = plan(get_study('views'), cfg, tmp_path)[1]; b = plan(get_study('baselines'), cfg, tmp_path)[0]
+    assert (a.label,b.label)==('M=2','method') and a.folder==b.folder and a.cfg==b.cfg
+
+def test_missing_mechanism_is_said(tmp_path):
+    cfg = generated(tmp_path); s = Study('?', dict(a='labels', b='semi warp_drive=1')); t = show_plan(plan(s, cfg, tmp_path))
+    assert t.note[1]=="not available: there is no setting 'warp_drive' yet"
+
+def test_joints_that_a_file_shares(home):
+    d,_,_ = home; c = write_people(d/'coco', 4, 4, 6, (64,48), 'coco17', seed=3)
+    v,n = shared_pck(d/'whole'/'labels@0', c/'val.json'); assert n==12 and 0<=v<=1
+    with pytest.raises(SagePoseError): shared_pck(d/'whole'/'labels@0', d/'nothing.json')
+
+@pytest.mark.parametrize('name', sorted(set(methods)-{'labels','all'}))
+def test_students_that_share_nothing_are_counted(name):
+    c = override(PoseConfig(), stage1=.5, stage2=.5, steps=4, epoch_steps=2, bs=3, ratio=2); m = get_method(name)
+    v = 2 if name in ('semi','oracle','one_teacher') else 4 if name=='multiaugs' else 1; e = 2 if m.easy is None else m.easy
+    from sagepose.baselines import preset
+    assert cost(preset(c, name), name)['F']==m.nets*3*4*3+2*6*(e+m.nets*3*v)
+
+@pytest.mark.slow
+def test_two_processes_share_a_study(tmp_path):
+    cfg = generated(tmp_path/'a'); s = pick_arms('baselines', 'labels only,method,FixMatch,Mean Teacher')
+    two = run_study(s, cfg, tmp_path/'a', name='baselines', devices=('cpu','cpu'), quiet=True)
+    one = run_study(s, generated(tmp_path/'b'), tmp_path/'b', name='baselines', quiet=True)
+    assert two.data.equals(one.data)
+
+@pytest.mark.slow
+def test_all_studies_in_short_form(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path); assert cli.main('ablate all --short --out s'.split())==0
+    for n in studies: assert (tmp_path/'s'/f'{n}.html').exists()
