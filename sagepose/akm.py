@@ -214,7 +214,7 @@ def limb_cutmix(
     y,alpha = _pasted(x[rows], t, capsule(end(kpts,0), end(kpts,1), r, (H,W), soft)*ok[...,None,None])
     took = torch.zeros_like(fit).scatter(1, i, ok)
     d = to_segment(kpts[:,:,None], end(kpts,0)[:,None], end(kpts,1)[:,None])
-    own = torch.stack([took[:,(l==k).any(1)].any(1) for k in range(len(sk))], 1)
+    own = took.float()@(l[...,None]==torch.arange(len(sk), device=dev)).any(1).float()>0
     return x+alpha*(y-x),took,((d<=r[:,None])&ok[:,None]).any(-1)&~own
 
 def _pasted(x, t, alpha):
@@ -279,7 +279,8 @@ def show_difficulty(
     ax.bar(i, m, bottom=u, color=palette['dropped'], label='misplaced so far')
     if hid is not None: ax.plot(i, hid.float().mean(0).cpu(), 'o-', c='#333333', ms=3, lw=1, label='share hidden')
     ax.set_xticks(i, [n.replace('_','\n') for n in sk.names], fontsize=6); ax.set_ylabel('difficulty')
-    ax.legend(frameon=False, fontsize=7); ax.spines[['top','right']].set_visible(False)
+    ax.set_ylim(0, 1.3*max((u+m).max().item(), hid.float().mean(0).max().item() if hid is not None else 0))
+    ax.legend(frameon=False, fontsize=7, ncol=3, loc='upper right'); ax.spines[['top','right']].set_visible(False)
     return ax
 
 # %% ../nbs/23_akm.ipynb #fafeddbb
@@ -307,17 +308,18 @@ def show_recovery(
     sk,             # `Skeleton`
     whole=None      # (n,3,H,W) the same pictures unmasked, drawn first
 ):                  # the figure
-    "Hidden joints' heatmaps over the training; a cross where they are"
+    "Hidden joints' heatmaps over the training, as bright as the last one's peak; a cross where they are"
     import matplotlib.pyplot as plt
     from sagepose.visuals import show_pose,show_heatmaps
     n,extra = len(x),1+(whole is not None); cols = extra+len(snaps)
-    fig,axs = plt.subplots(n, cols, figsize=(.95*cols, .95*n*x.shape[-2]/x.shape[-1]+.2), dpi=80, squeeze=False)
+    fig,axs = plt.subplots(n, cols, figsize=(.95*cols, .95*n*x.shape[-2]/x.shape[-1]+.2), dpi=72, squeeze=False)
     for i,row in enumerate(axs):
         js = hid[i].nonzero()[:,0].tolist()
         if whole is not None: show_pose(whole[i], kpts[i], sk, 2-hid[i].int(), ax=row[0], lw=1, ms=2, title='' if i else 'target')
         show_pose(x[i], ax=row[extra-1], title='' if i else 'masked')
+        top = snaps[-1][1][i,js].max().item() if js else 1.
         for ax,(s,h) in zip(row[extra:], snaps):
-            show_heatmaps(x[i], h[i], sk, ax=ax, joints=js, top=1., title='' if i else f'{s:.0%}')
+            show_heatmaps(x[i], h[i], sk, ax=ax, joints=js, top=max(top, .1), title='' if i else f'{s:.0%}')
             ax.scatter(*kpts[i,js].T, marker='x', s=14, c='w', lw=.8)
     fig.tight_layout(pad=.2)
     return fig
