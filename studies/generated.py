@@ -17,5 +17,5 @@ def base(a, seed):
         reference=d/'unlabelled_reference.json', seed=seed, device=a.device)
 
 if __name__=='__main__':
-    main(parser(__doc__, 'generated', steps=600).parse_args(), base, ' '.join(['python studies/generated.py',
+    main(parser(__doc__, 'generated').parse_args(), base, ' '.join(['python studies/generated.py',
          *(f'"{o}"' if ' ' in o else o for o in sys.argv[1:] if '/' not in o)]))
