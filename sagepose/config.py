@@ -112,7 +112,10 @@ class PoseConfig:
     strong_n:int=2          # operations of RandAugment in each; 0: colour, blur and noise as for labelled crops
     strong_rot:float=45.    # degrees
     strong_scale:float=.35  # factor up to 1+this
+    camera:float=0.         # chance that a view is seen through a random camera: lens, tilt, from above, spline
     cutout:int=4            # at most so many hidden keypoints a view, 0: none
+    hide:str='joint'        # what is hidden: joint, limb, random (boxes), or akm: hard joints first
+    cutmix:float=0.         # chance that limbs of other people are pasted along a view's limbs
     lab_photo:float=3.      # weak photometric strength of labelled crops
     lab_rot:float=45.       # degrees of labelled crops
     lab_scale:float=.35     # factor up to 1+this
@@ -188,7 +191,7 @@ def read_config(
 _choices = dict(loss=('mse','ce'), target=('soft','sharp','render'), fusion=('keypoint','instance','mean'),
                 gate=('adaptive','soft','flex','free','fixed','none','oracle'), trust=('peak','correct'),
                 fuse_in=('heatmap','coords'), calibrate=('none','logistic','isotonic'), instance=('mean','agree','none'),
-                seen=('none','head','map'), hidden=('weight','topo'))
+                seen=('none','head','map'), hide=('joint','limb','random','akm'), hidden=('weight','topo'))
 
 def check_config(cfg, where='config'):
     "`cfg` if its values make sense together, else `ConfigError`"
@@ -196,7 +199,7 @@ def check_config(cfg, where='config'):
         if getattr(cfg,k) not in c: raise ConfigError(f"{where}: {k}={getattr(cfg,k)!r} should be one of {', '.join(c)}")
     for k in ('steps','epoch_steps','bs','ratio','views','accum','levels','width','refit'):
         if getattr(cfg,k)<1: raise ConfigError(f"{where}: {k}={getattr(cfg,k)} should be at least 1")
-    for k in ('stage1','stage2','ramp','decay_geo','decay_app','tau_ins','tau_kpt','floor','stage3','hold','hold_until'):
+    for k in ('stage1','stage2','ramp','decay_geo','decay_app','tau_ins','tau_kpt','floor','stage3','hold','hold_until','camera','cutmix'):
         if not 0<=getattr(cfg,k)<=1: raise ConfigError(f"{where}: {k}={getattr(cfg,k)} should be from 0 to 1")
     if min(cfg.crop)<32: raise ConfigError(f"{where}: crop={cfg.crop} should be at least 32 pixels")
     if cfg.stage2<cfg.stage1: raise ConfigError(f"{where}: stage2={cfg.stage2} comes before stage1={cfg.stage1}")

@@ -17,6 +17,7 @@ from .fusion import *
 from .filters import *
 from .calibration import *
 from .priors import *
+from .akm import AKM
 
 # %% ../nbs/28_judge.ipynb #15680f3d
 class Judge(nn.Module):
@@ -35,6 +36,8 @@ class Judge(nn.Module):
         self.correct,self.teacher = make(c.calibrate!='none'),make(c.trust=='correct')
         need = c.priors or c.structure or c.silence
         self.priors = Priors.fit(kpts, vis, sk) if need and kpts is not None else None
+        n = c.cutout if c.hide=='akm' else 0; least = .3 if c.calibrate=='none' else .5    # peaks are lower than chances
+        self.akm = AKM(sk, n=(0,n), cutmix=c.cutmix, least=least) if n or c.cutmix else None
         self.align = Align(visible_share(vis)) if c.align and vis is not None else None
 
     def reset(self):

@@ -38,6 +38,8 @@ from .filters import *
 from .priors import balance
 from .judge import *
 from .refresh import *
+from .cameras import *
+from .akm import *
 from .config import *
 
 # %% ../nbs/31_training.ipynb #2e05fcb7
@@ -125,7 +127,7 @@ class PoseBatch(Callback):
         ok = ((v>0)&in_frame(kp, c)).float()
         self.learn.xb = (_cl(x, self.cfg),)
         self.learn.yb = (encode(kp, c, self.hm, self.cfg.sigma), ok, (v==2).float())
-        self.learn.truth = (kp, vis)
+        self.learn.truth,self.learn.truth_view = (kp, vis),(kp, ok)
 
 def pad_pixels(cfg): return round(cfg.pad*max(cfg.crop))
 def _cl(x, cfg): return x.contiguous(memory_format=torch.channels_last) if cfg.channels_last else x
@@ -372,10 +374,20 @@ class StrongViews(Callback):
         l = self.consistency(); more = self.pl['lam']*l
         if self.cfg.priors and self.pct_train>=self.cfg.stage3: more = more+self.structure()
         self.learn.pl.update(loss=l.detach(), added=more.detach())
+        if (akm := self.learn.pseudo_labels.judge.akm) is not None: self.misplacement(akm)
         self.learn.loss_grad = self.loss_grad+more
         self.learn.loss = self.loss_grad.detach().clone()
 
 # %% ../nbs/31_training.ipynb #54ead2d1
+@patch
+@torch.no_grad()
+def misplacement(self:StrongViews, akm):
+    "Tell `akm` which keypoints the student misplaces: of views, where they were not hidden, and of labelled crops"
+    p,c = self.pl,self.cfg; at = lambda hm: decode(hm.detach().float(), c.crop)[0]
+    akm.update(at(self.pu), p['kpts'], p['weight'], p['hid'])
+    kp,w = self.learn.truth_view; akm.update(at(heatmaps(self.pred)[0]), kp, w)
+
+# %% ../nbs/31_training.ipynb #cd0ead14
 class MakeViews(Callback):
     "Build the strong views and put them behind the labelled crops"
     order,run_valid = PseudoLabels.order+1,False
@@ -384,13 +396,24 @@ class MakeViews(Callback):
         if self.pl is None: return
         v = self.views; p = self.pl; c,m = v.cfg,p['m']; x = p['x'][:,2:2+m]; b = len(x)
         w = strong_geometry(b*m, c.crop, self.gen_u, rot=c.strong_rot, scale=c.strong_scale)
+        if c.camera: w = rand_camera(b*m, c.crop, c.camera, generator=self.gen_u).then(w)
         rep = lambda t: t.repeat_interleave(m, 0)
         kp = w.kpts(rep(p['fused'].kpts), v.sk)
         x = w.image(x.flatten(0,1), v.pad)
-        if c.cutout: x,hid = joint_cutout(x, kp, (0,c.cutout), generator=self.gen_u)
         see = in_frame(kp, c.crop); wt,topo = (w._swap(rep(p[n]), v.sk)*see if n in p else None for n in ('w','w_topo'))
-        self.learn.pl.update(warp=w, kpts=kp, weight=wt, weight_topo=topo, views=x)
+        x,hid = self.hide(x, kp, w._swap(rep(p['p']), v.sk), wt, m)
+        self.learn.pl.update(warp=w, kpts=kp, weight=wt, weight_topo=topo, views=x, hid=hid)
         self.learn.xb = (_cl(torch.cat([self.xb[0],x]), c),)
+
+    def hide(self, x, kp, conf, w, m):
+        "Views with limbs pasted and joints hidden, as `hide`, `cutout` and `cutmix` say; (b,k) bool or `None`: what is hidden"
+        c,g,sk = self.views.cfg,self.gen_u,self.views.sk; akm,hid = self.learn.pseudo_labels.judge.akm,None
+        if akm is not None: x,d = akm(x, kp, conf, w, m, g); hid = d['hid']
+        if not c.cutout or c.hide=='akm': return x,hid
+        if c.hide=='joint':  x,hid = joint_cutout(x, kp, (0,c.cutout), generator=g)
+        if c.hide=='random': x,hid = random_cutout(x, kp, (0,c.cutout), generator=g)
+        if c.hide=='limb':   x,hid = limb_cutout(x, kp, sk.limbs, (0,c.cutout), generator=g)
+        return x,hid
 
 # %% ../nbs/31_training.ipynb #501c9c0f
 @patch
