@@ -86,7 +86,8 @@ def _trunk(name, levels, crop, **kw):
 # %% ../nbs/14_models.ipynb #6118eb3f
 def _is_pickle(path):
     "Does the file start like a pickle, or like the zip of one?"
-    with open(path, 'rb') as f: head = f.read(4)
+    with open(path, 'rb') as f: head = f.read(9)
+    if head[8:]==b'{': return False     # safetensors: 8 bytes of length, whose first may be anything, and a JSON header
     return head[:2]==b'PK' or head[:1]==b'\x80'
 
 def read_weights(
