@@ -9,7 +9,8 @@ __all__ = ['studies', 'measures', 'parse_arm', 'arm_config', 'short_spec', 'fold
            'pick_arms', 'list_studies', 'at_seed', 'all_labels', 'Job', 'plan', 'show_plan', 'short_config',
            'generated', 'measure', 'hard_joints', 'Looked', 'perturb', 'camera', 'recover', 'drift', 'joints', 'tail',
            'use', 'shared_pck', 'measure_job', 'open_study', 'run_job', 'run_study', 'collect', 'by_seed', 'difference',
-           'summary', 'arm_colours', 'show_differences', 'show_curves', 'show_levels', 'Report', 'report']
+           'summary', 'arm_colours', 'show_differences', 'show_curves', 'show_levels', 'Report', 'report',
+           'save_results']
 
 # %% ../nbs/50_ablations.ipynb #ec2d7564
 import difflib, json, os, re, sys, time
@@ -81,8 +82,9 @@ class Study:
         if self.ref not in self.arms: raise ConfigError(f"the study compares with {self.ref!r}, which is no arm of it")
 
 _gate,_kept = ('coverage','accuracy','kept_accuracy'),('coverage','kept_accuracy','use/right','use/wrong')
-_masks = {'no masks':'semi cutout=0', 'boxes at random joints':'semi', 'adaptive masking':'semi akm=1',
-          'limb CutMix':'semi cutmix=.5', 'both':'semi akm=1 cutmix=.5'}
+_mask = lambda hide='joint', cutout=4, cutmix=0: f'semi hide={hide} cutout={cutout} cutmix={cutmix}'
+_masks = {'no masks':_mask(cutout=0), 'boxes anywhere':_mask('random'), 'boxes on joints':_mask(), 'boxes along limbs':_mask('limb'),
+          'adaptive masking':_mask('akm'), 'limb CutMix':_mask(cutout=0, cutmix=.5), 'both':_mask('akm', cutmix=.5)}
 _views = {f'M={m}':f'semi views={m}' for m in (1,2,3)}
 studies = {}
 
@@ -97,7 +99,7 @@ studies.update(
     teachers=Study('Are two teachers better than one at equal compute?', {'two teachers':'semi',
         'two teachers, equal decay':'semi decay_geo=@decay_app', 'one teacher, one view':'one_teacher'}, '', ('use',), _kept),
     views=Study('How many strong views?', _views, 'M=2', (), ('accuracy',)),
-    masks=Study('Do adaptive masking and limb CutMix help?', _masks, 'boxes at random joints', ('recover',), ('recover/covered',)),
+    masks=Study('Do adaptive masking and limb CutMix help?', _masks, 'no masks', ('recover',), ('recover/covered',)),
     priors=Study('Do structure priors help, and how do they depend on the threshold?', {
         'no priors':'semi priors=false', 'priors':'semi priors=true', 'priors and weights':'semi priors=true structure=true',
         'no priors, loose':'semi priors=false beta=1.5', 'priors, loose':'semi priors=true beta=1.5',
@@ -106,8 +108,8 @@ studies.update(
     thresholds=Study('Dynamic or fixed thresholds?', {'mean - .5 sd':'semi gate=adaptive beta=.5', 'mean - 1 sd':'semi gate=adaptive beta=1',
         **{f'fixed {t}':f'semi gate=fixed fixed={t}' for t in ('.3','.5','.7','.9')},
         'SoftMatch':'semi gate=soft', 'FlexMatch':'semi gate=flex', 'FreeMatch':'semi gate=free'}, '', ('use',), _kept),
-    domain=Study('Do style transfer and cameras help?', {'neither':'semi fda=0 camera=0', 'style (FDA) on labels':'semi fda=.5 camera=0',
-        'cameras on unlabelled':'semi fda=0 camera=.5', 'both':'semi fda=.5 camera=.5'}, '', ('camera',), ('camera/tilt','camera/fisheye')),
+    domain=Study('Do style transfer and cameras help?', {'neither':'semi camera=0', 'style (FDA) on labels':'semi fda=.5 camera=0',
+        'cameras on unlabelled':'semi camera=.5', 'both':'semi fda=.5 camera=.5'}, '', ('camera',), ('camera/tilt','camera/fisheye')),
     gates=Study('Instance gate, then keypoint gate?', {'both gates':'semi', 'keypoint gate only':'semi instance=none',
         'instance gate only':'semi tau_kpt=0', 'no gate':'semi gate=none', 'oracle gate':'oracle'}, '', ('use',), _kept))
 
@@ -117,7 +119,7 @@ studies.update(
         'by person':'semi fusion=instance', 'mean':'semi fusion=mean'}, '', ('joints',), ('pck/hard','pck/easy','accuracy')),
     perturbation=Study('How stable is the model under growing perturbation?', _views, 'M=2', ('perturb',),
         ('perturb/rotation','perturb/colour','perturb/boxes')),
-    recovery=Study('Are covered limbs recovered?', _masks, 'boxes at random joints', ('recover',), ('recover/clean','recover/covered')),
+    recovery=Study('Are covered limbs recovered?', _masks, 'no masks', ('recover',), ('recover/clean','recover/covered')),
     longtail=Study('Do dynamic thresholds keep the joints of the long tail?', {'dynamic':'semi gate=adaptive',
         'fixed .5':'semi gate=fixed fixed=.5', 'fixed .7':'semi gate=fixed fixed=.7', 'fixed .9':'semi gate=fixed fixed=.9'},
         '', ('tail',), ('tail/coverage','tail/kept_accuracy','tail/pck','head/coverage')),
@@ -129,6 +131,15 @@ studies.update(
     use=Study('How much of the pseudo-labels is used, and rightly?', {'method':'semi', 'keypoint gate only':'semi instance=none',
         'fixed .5':'semi gate=fixed fixed=.5', 'fixed .9':'semi gate=fixed fixed=.9', 'one teacher':'one_teacher',
         'FixMatch':'fixmatch', 'UDA':'uda'}, '', ('use',), ('coverage','kept_accuracy','use/right','use/wrong')))
+
+# %% ../nbs/50_ablations.ipynb #6d2e25ff
+studies.update(
+    refresh=Study('Pseudo-labels in every step, or re-estimated now and then?', {'as it is':'semi',
+        'every step':'semi rounds=0 refresh=0', 'every epoch':'semi rounds=0 refresh=1', 'two rounds':'semi rounds=2 refresh=0'}, '', ('use',), _kept),
+    targets=Study('Soft, sharpened or rendered targets?', {'rendered':'semi rounds=0 refresh=0 target=render',
+        'sharpened':'semi rounds=0 refresh=0 target=sharp', 'soft':'semi rounds=0 refresh=0 target=soft'}, '', (), ('accuracy',)),
+    calibration=Study('Does a calibrated confidence help?', {'raw peaks':'semi calibrate=none', 'logistic':'semi calibrate=logistic',
+        'logistic, weighs teachers':'semi calibrate=logistic trust=correct'}, '', ('use',), _kept))
 
 # %% ../nbs/50_ablations.ipynb #eab8ac5f
 def why_not(
@@ -229,10 +240,10 @@ def _job(label, spec, cfg, out):
     "The arm `spec` of `cfg`"
     if why := why_not(cfg, spec): return Job(label, spec, replace(cfg, out=str(out/folder_name(spec, cfg.seed))), why=why)
     spec,c = short_spec(cfg, spec),arm_config(cfg, spec)
-    name = spec.split()[0]; m = get_method(name); n,u = _people(cfg); F = cost(replace(cfg, bs=min(cfg.bs, n)), 'semi', u)['F']
+    name = spec.split()[0]; m = get_method(name); n,u = _people(cfg); F = cost(replace(cfg, bs=min(cfg.bs, n), bs0=min(cfg.bs0, n)), 'semi', u)['F']
     if m.labels=='all': c = all_labels(c, out); n = _people(replace(c, semi=False))[0]
     if m.labels: c = labels_only(c, u)
-    c = replace(c, bs=min(c.bs, n), out=str(out/folder_name(spec, cfg.seed)))
+    c = replace(c, bs=min(c.bs, n), bs0=min(c.bs0, n), out=str(out/folder_name(spec, cfg.seed)))
     c = equal_compute(c, F, name, people=u, most=n)
     return Job(label, spec, c, cost(c, name, u)['F'])
 
@@ -433,7 +444,7 @@ def _differs(new, old):
 def open_study(
     out,            # folder
     cfg:PoseConfig, # that all arms change
-    name, study:Study, tests=()
+    name, study:Study, tests=(), command='' # the study; COCO files; how it was started
 ):
     "Note the study in its folder; raises `SagePoseError` where the folder holds something else"
     import yaml
@@ -446,7 +457,7 @@ def open_study(
         old = d['studies'].get(name, {}).get('arms', {})
         for l,a in study.arms.items():
             if old.get(l, a)!=a: raise SagePoseError(f"{out}: arm {l!r} of {name} was {old[l]!r} there, {a!r} here; name another folder (--out)")
-        new = asdict(study); new.update(arms=old|study.arms, tests=[*map(str,tests)], **{k:list(new[k]) for k in ('measures','columns')})
+        new = asdict(study); new.update(arms=old|study.arms, tests=[*map(str,tests)], command=command, **{k:list(new[k]) for k in ('measures','columns')})
         d['studies'][name] = new; part = f.with_suffix('.part'); part.write_text(yaml.safe_dump(d, sort_keys=False)); os.replace(part, f)
 
 # %% ../nbs/50_ablations.ipynb #8849f3a4
@@ -501,12 +512,12 @@ def run_study(
     seeds=(0,),
     name='study',       # of a `Study` of your own
     tests=(), devices=(), # COCO files to test on; several: a process each
-    quiet=False
+    quiet=False, command='' # print nothing? how it was started, for the report
 ):                      # `Report`
     "Run all arms with all seeds that are not finished, then report"
     if isinstance(study, str): name,study = study,get_study(study)
     say = (lambda *a: None) if quiet else (lambda *a: print(*a, flush=True))
-    jobs = plan(study, cfg, out, seeds); open_study(out, cfg, name, study, tests)
+    jobs = plan(study, cfg, out, seeds); open_study(out, cfg, name, study, tests, command or f'sagepose ablate {name}')
     say(f'{study.question}\n\n{show_plan(jobs).to_string(index=False)}\n')
     if len(devices)>1: _spread(devices, study, cfg, out, seeds, name, tests)
     failed = _work(jobs, study, tests, devices[0] if len(devices)==1 else '', say)
@@ -689,6 +700,7 @@ class Report:
     notes:list          # what is missing, and how it was made
     figures:dict        # name -> figure
     path:Path           # NAME.md
+    command:str=''      # that started it
     def _repr_markdown_(self): return self.markdown()
 
 def _markdown(self):
@@ -720,11 +732,11 @@ def report(
     if not f.exists(): raise SagePoseError(f"{out}: no study here (no study.yaml)")
     d = yaml.safe_load(f.read_text()); have = d['studies']; name = name or (next(iter(have)) if len(have)==1 else None)
     if name not in have: raise SagePoseError(f"{out}: holds {', '.join(have)}"+(f", not {name!r}" if name else '; name one of them'))
-    cfg = override(PoseConfig(), f, **d['base']); s = dict(have[name]); tests = s.pop('tests', [])
+    cfg = override(PoseConfig(), f, **d['base']); s = dict(have[name]); tests,command = s.pop('tests', []),s.pop('command', '')
     study = Study(**s); df = collect(out, study, cfg); t = summary(df, study) if len(df) else pd.DataFrame()
     cols = [f'test/{Path(o).stem}'+b for o in tests for b in ('',' best')]
     if len(df) and tests: t = summary(df, replace(study, columns=(*study.columns, *cols)))
-    rep = Report(name, study, df, t, _notes(out, study, cfg, df, name), _figures(df, study), out/f'{name}.md')
+    rep = Report(name, study, df, t, _notes(out, study, cfg, df, name), _figures(df, study), out/f'{name}.md', command)
     return _write(rep, out)
 
 def _figures(df, study):
@@ -750,13 +762,22 @@ def _notes(out, study, cfg, df, name):
     if len(F) and F.median()<5000: out.insert(0, 'A short form: it shows that every arm runs; no number in it means anything.')
     return out
 
+def save_results(
+    rep:Report,
+    folder, name=None   # e.g. results/; of the files, default that of the study
+):
+    "Write NAME.csv, every number, and NAME.json: how it was made, and the table"
+    import datetime
+    folder = Path(folder); folder.mkdir(parents=True, exist_ok=True); name = name or rep.name; v = versions()
+    write_csv(folder/f'{name}.csv', rep.data.to_dict('records'))
+    info = dict(command=rep.command, version=v.get('sagepose',''), device=v['machine'], date=str(datetime.date.today()), question=rep.study.question,
+                arms=rep.study.arms, notes=rep.notes, table=rep.table.to_dict('records'))
+    (folder/f'{name}.json').write_text(json.dumps(info, indent=1)+'\n')
+
 def _write(rep, out):
     "Write a report: csv, json, md, html and pictures"
     with FileLock(out/'study.lock'):
-        write_csv(out/f'{rep.name}.csv', rep.data.to_dict('records'))
-        info = dict(command=f'sagepose ablate {rep.name}', question=rep.study.question, arms=rep.study.arms, notes=rep.notes,
-                    table=rep.table.to_dict('records'), versions=versions())
-        (out/f'{rep.name}.json').write_text(json.dumps(info, indent=1)+'\n')
+        save_results(rep, out)
         for n,f in rep.figures.items(): f.savefig(out/f'{rep.name}_{n}.png', dpi=110)
         pics = '\n\n'.join(f'![{n}]({rep.name}_{n}.png)' for n in rep.figures)
         rep.path.write_text(f'# {rep.name}\n\n{rep.markdown()}\n\n{pics}\n'); (out/f'{rep.name}.html').write_text(rep.html())

@@ -187,8 +187,8 @@ methods = dict(
     dual=Method('two students teach each other, easy to hard', dict(_plain, cutout=5), DualTask, 2, 2))
 
 # %% ../nbs/42_baselines.ipynb #439fb61a
-_own = dict(refresh=0, calibrate='none', trust='peak', far=0., fuse_in='heatmap', seen='none', align=False,
-            structure=False, silence=0., tau_joint={}, priors=False, own_stats=0)
+_own = dict(refresh=0, rounds=0, calibrate='none', trust='peak', far=0., fuse_in='heatmap', seen='none', align=False,
+            structure=False, silence=0., tau_joint={}, priors=False, own_stats=0, hide='joint', cutmix=0., camera=0.)
 
 def get_method(
     name        # of `methods`
@@ -219,7 +219,8 @@ def cost(
     student = easy = 0
     for s in range(cfg.steps):
         _,v = schedule(cfg, s/cfg.steps); u = cfg.bs*cfg.ratio*(v>0)
-        student += m.nets*(labelled_bs(cfg, s//cfg.epoch_steps)+u*v); easy += m.easy*u
+        student += m.nets*(labelled_bs(cfg, s//cfg.epoch_steps)+u*v); easy += m.easy*u*(not cfg.swept)
+    if n := len(sweeps(cfg)): easy += m.easy*cfg.sweep_views*n*(people or len(PoseSets(cfg).unlabelled))
     return dict(student=student, teacher=easy, F=3*student+easy)
 
 class CountPasses(Callback):

@@ -158,10 +158,11 @@ def demo_config(
     short=False     # a smoke test of half a minute instead of four minutes
 ):                  # arguments of `write_people`, settings of `PoseConfig`
     "Sizes of the demo"
-    people = dict(labelled=24, unlabelled=800, val=200, size=(96,72), skeleton='lsp14', occlusion=.15, yaw=0)
-    cfg = dict(crop=(64,48), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3, width=32, freeze=2,
-               steps=450, epoch_steps=50, bs=12, ratio=3, views=1, lr=1e-2, stage1=.4, stage2=.4,
-               decay_geo=.98, decay_app=.99, beta=0, weak=.5, weak_rot=10)
+    people = dict(labelled=48, unlabelled=800, val=300, size=(144,108), skeleton='lsp14', occlusion=.15, yaw=0)
+    cfg = dict(crop=(96,72), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3, width=32, freeze=2,
+               steps=350, epoch_steps=50, bs0=48, bs=12, ratio=3, views=1, lr=1e-2, stage1=3/7, stage2=3/7,
+               ramp=.02, lambda_u=3, rounds=1, sweep_views=4, instance='none', beta=.25, floor=0,
+               decay_geo=.98, decay_app=.99, weak=.5, weak_scale=.25, strong=3, strong_n=0, cutout=0)
     if short:
         people.update(labelled=32, unlabelled=128, val=48)
         cfg.update(steps=24, epoch_steps=12)
@@ -328,6 +329,13 @@ def _study_config(a, path, kv, seeds):
                             "or --demo or --short for generated ones")
     return read_config(path, kv)
 
+def _said(a, name):
+    "The command that repeats a study, without paths of this machine"
+    short = [f for f in ('short','demo') if getattr(a, f)]
+    kv = [o for o in a.what if '=' in o and '/' not in o]
+    return ' '.join(['sagepose ablate', name, *kv, f'--seeds {a.seeds}', *(f'--{f}' for f in short),
+                     *([f'--arms "{a.arms}"'] if a.arms else [])])
+
 # %% ../nbs/41_cli.ipynb #22b0c65d
 @command(arg('what', nargs='*', metavar='NAME [config.yaml] key=value',
              help='study, or all; the configuration that its arms change, {seed} stands for the seed'),
@@ -349,7 +357,7 @@ def ablate_cmd(a):
     if a.report: print(report(a.out, None if name=='all' else name).markdown()); return 0
     cfg = _study_config(a, path, kv, seeds); devices = a.devices.split(',') if a.devices else ()
     for n in (studies if name=='all' else [name]):
-        run_study(pick_arms(n, a.arms), cfg, a.out, seeds, n, a.test, devices)
+        run_study(pick_arms(n, a.arms), cfg, a.out, seeds, n, a.test, devices, command=_said(a, n))
     return 0
 
 # %% ../nbs/41_cli.ipynb #b9d00b4d

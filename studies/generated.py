@@ -1,21 +1,17 @@
-"""Generated people facing the camera, 48 labels, as in `sagepose demo`; people of their own for each seed.
+"""Generated people facing the camera, as in `sagepose demo`; people of their own for each seed.
 
-    python studies/generated.py [--arms "labels,semi,labels sigma=1.5"] [--seeds 0,1,2]
+    python studies/generated.py [STUDY] [--seeds 0,1,2] [--arms "labels only,method,semi views=2"]
 
-arms.py says what arms are and how a study continues. Each seed has people of its own."""
-import sys
-from pathlib import Path
-from arms import main, parser
-from sagepose.cli import demo_config
-from sagepose.config import PoseConfig, override
-from sagepose.people import write_people
-
-def base(a, seed):
-    people,cfg = demo_config(); d = Path(a.runs)/f'people{seed}'
-    if not d.exists(): write_people(d, seed=seed, **people)
-    return override(PoseConfig(), **cfg, labelled=d/'labelled.json', unlabelled=d/'unlabelled.json', val=d/'val.json',
-        reference=d/'unlabelled_reference.json', seed=seed, device=a.device)
+The same as `sagepose ablate STUDY --demo`, and the numbers go to results/. STUDY is one of `sagepose ablate --list`."""
+import argparse
+import fastai.basics
+from sagepose.ablations import generated, pick_arms, run_study, save_results
 
 if __name__=='__main__':
-    main(parser(__doc__, 'generated').parse_args(), base, ' '.join(['python studies/generated.py',
-         *(f'"{o}"' if ' ' in o else o for o in sys.argv[1:] if '/' not in o)]))
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('study', nargs='?', default='baselines')
+    for n,v in dict(seeds='0,1,2', arms='', out='runs/generated', results='results', devices='').items(): p.add_argument(f'--{n}', default=v)
+    a = p.parse_args(); seeds = [int(s) for s in a.seeds.split(',')]
+    rep = run_study(pick_arms(a.study, a.arms), generated(a.out, seeds, short=False), a.out, seeds, a.study, devices=a.devices.split(',') if a.devices else (),
+                    command=f'python studies/generated.py {a.study} --seeds {a.seeds}'+(f' --arms "{a.arms}"' if a.arms else ''))
+    save_results(rep, a.results, f'generated_{a.study}')

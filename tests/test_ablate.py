@@ -49,7 +49,7 @@ def test_finished_arms_are_left_alone(home):
 def test_results_on_disk(home):
     d,_,rep = home; rows = runs.read_csv(d/'whole'/'baselines.csv')
     assert {*rows[0]}=={'arm','seed','step','metric','value'} and {r['arm'] for r in rows}>={*few.split(',')}
-    info = json.loads((d/'whole'/'baselines.json').read_text()); assert info['command']=='sagepose ablate baselines' and info['table']
+    info = json.loads((d/'whole'/'baselines.json').read_text()); assert info['command']=='sagepose ablate baselines' and info['table'] and info['date']
     assert 'labels only' in (d/'whole'/'baselines.md').read_text() and '<img' in (d/'whole'/'baselines.html').read_text()
     assert {'labels only','dual students','method'}<={*report(d/'whole', 'baselines').table.arm}
 
