@@ -97,8 +97,9 @@ def test_every_page_on_a_phone(web):
 def test_navigation_on_a_phone(web):
     "The menu of pages opens and leads somewhere"
     b,url = web; b.width(390); b.go(url+'index.html')
-    b.click('.quarto-btn-toggle')
-    assert b.until(lambda: b.js("return document.querySelector('#quarto-sidebar').getBoundingClientRect().left")>=0 or True)
+    left = lambda: b.js("return document.querySelector('#quarto-sidebar').getBoundingClientRect().left")
+    assert left()<0
+    b.click('.quarto-btn-toggle'); assert b.until(lambda: left()>=0)
     link = b.until(lambda: b.js("return [...document.querySelectorAll('#quarto-sidebar a.sidebar-link')].map(a=>a.getAttribute('href')).find(h=>h && h.includes('tour'))"))
     b.js("document.querySelector(`#quarto-sidebar a[href='${arguments[0]}']`).click()", link)
     assert b.until(lambda: 'tour' in b.js("return location.href"))
