@@ -225,8 +225,12 @@ def load_model(
         raise SagePoseError(f"{folder}: a run with skeleton {have.name!r} ({len(have)} keypoints), but "
                             f"{get_skeleton(sk).name!r} ({len(get_skeleton(sk))}) is wanted; they must be the same")
     if model is None and not meta['model']: raise SagePoseError(f"{folder}: made from a module of your own; pass it as `model`")
+    what = 'the module passed as `model`' if model is not None else 'model.yaml describes'
     model = model or PoseModel(**meta['model'])
-    model.load_state_dict(read_weights(folder/'model.safetensors'))
+    try: model.load_state_dict(read_weights(folder/'model.safetensors'))
+    except RuntimeError as e:
+        raise SagePoseError(f"{folder}: model.safetensors holds the weights of another network than {what}: "
+                            f"{str(e).splitlines()[1].strip()[:120]}") from None
     model.mean,model.std = tuple(meta['mean']),tuple(meta['std'])
     return model.eval(),meta
 
