@@ -163,6 +163,7 @@ def get_study(
     near = difflib.get_close_matches(name, studies, 1)
     raise ConfigError(f"no study {name!r}; "+(f"did you mean {near[0]!r}?" if near else f"there are {', '.join(studies)}"))
 
+# %% ../nbs/50_ablations.ipynb #4e58a89d
 def pick_arms(
     name,       # of `studies`, or of a study of your own
     arms=''     # labels or arms with commas in between, e.g. 'labels,semi views=4'; default all of the study
@@ -254,6 +255,7 @@ def _people(cfg):
     if key not in _read: s = PoseSets(replace(cfg, val='', reference='')); _read[key] = len(s.labelled),len(s.unlabelled or ())
     return _read[key]
 
+# %% ../nbs/50_ablations.ipynb #eb96c180
 def show_plan(
     jobs        # of `plan`
 ):              # a data frame, one row an arm
@@ -397,6 +399,7 @@ def tail(job):
         for k in {'coverage','kept_accuracy','pck'}&{*rows}: out[f'{n}/{k}'] = rows.loc[np.array(sk.names)[i], k].mean()
     return out
 
+# %% ../nbs/50_ablations.ipynb #d67c6e94
 @measure
 def use(job):
     "Kept and right, kept and wrong: shares of all pseudo-labels of the run"
@@ -602,6 +605,7 @@ def _ci(c, sign=''):
     f = lambda v,s='': f'{100*v:{s}.1f}'
     return f(c.mean, sign)+(f' [{f(c.lo)}, {f(c.hi)}]' if c.n>1 else '')
 
+# %% ../nbs/50_ablations.ipynb #608feb9f
 def summary(
     df, study:Study # from `collect`; its arms and columns
 ):                  # data frame of texts, one row an arm
@@ -644,6 +648,7 @@ def show_differences(
     sns.despine(fig); fig.tight_layout(pad=.4); plt.close(fig)
     return fig
 
+# %% ../nbs/50_ablations.ipynb #4c9e7dcc
 def show_curves(
     df, study:Study,    # from `collect`
     metrics=('pck','coverage','kept_accuracy')
@@ -705,9 +710,8 @@ class Report:
 
 def _markdown(self):
     "Question, table and notes"
-    t = self.table; line = lambda r: '| '+' | '.join(map(str, r))+' |'
-    rows = [line(t.columns), line(['---']*len(t.columns)), *map(line, t.values)] if len(t) else ['Nothing is finished yet.']
-    return '\n'.join([f'**{self.study.question}** PCK@.2 of the torso in percent, means with 95 % intervals over the seeds.', '', *rows, '',
+    rows = as_markdown(self.table) if len(self.table) else 'Nothing is finished yet.'
+    return '\n'.join([f'**{self.study.question}** PCK@.2 of the torso in percent, means with 95 % intervals over the seeds.', '', rows, '',
                       *(f'- {n}' for n in self.notes)])
 
 def _html(self):
@@ -774,6 +778,7 @@ def save_results(
                 arms=rep.study.arms, notes=rep.notes, table=rep.table.to_dict('records'))
     (folder/f'{name}.json').write_text(json.dumps(info, indent=1)+'\n')
 
+# %% ../nbs/50_ablations.ipynb #4d70a35c
 def _write(rep, out):
     "Write a report: csv, json, md, html and pictures"
     with FileLock(out/'study.lock'):

@@ -6,8 +6,8 @@ Docs: https://sagepose.github.io/sagepose/baselines.html.md"""
 
 # %% auto #0
 __all__ = ['methods', 'evaluating', 'EasyView', 'OneTeacher', 'SelfTask', 'OneTeacherTask', 'Pair', 'BothStudents',
-           'CrossTeaching', 'DualTask', 'split_pair', 'show_cross', 'Method', 'get_method', 'preset', 'cost',
-           'CountPasses', 'show_bill', 'equal_compute']
+           'CrossTeaching', 'DualTask', 'split_pair', 'show_cross', 'Method', 'get_method', 'preset', 'as_markdown',
+           'cost', 'CountPasses', 'show_bill', 'equal_compute']
 
 # %% ../nbs/42_baselines.ipynb #e0da9a15
 from contextlib import contextmanager
@@ -206,6 +206,11 @@ def preset(
     "`cfg` with the settings of a method; `labels` and `all` still lack their batch size"
     m = get_method(name); base = m.task is not PoseTask and name!='one_teacher'
     return override(cfg, name, **(_own if base else {})|m.set)
+
+def as_markdown(df): # data frame
+    "A data frame as a Markdown table"
+    line = lambda r: '| '+' | '.join(map(str, r))+' |'
+    return '\n'.join([line(df.columns), line(['---']*len(df.columns)), *map(line, df.values)])
 
 # %% ../nbs/42_baselines.ipynb #91bc5c99
 def cost(
