@@ -1,7 +1,7 @@
 "A study that is killed, shared, asked twice, asked for nonsense, or handed another configuration"
 import json,os,signal,subprocess,sys,time
 from pathlib import Path
-import fastai.basics,pytest
+import fastai.basics,pytest,torch
 from filelock import FileLock
 from sagepose import ablations,cli,runs
 from sagepose.ablations import *
@@ -27,7 +27,7 @@ def stamps(d): return {f:f.stat().st_mtime_ns for f in sorted(d.rglob('*')) if f
 def test_killed_study_continues(home):
     d,_,whole = home; out = d/'killed'
     args = ['ablate','baselines','--short','--out',str(out),'--arms',few,'steps=32','epoch_steps=4']
-    env = dict(os.environ, PYTHONPATH=str(root), OMP_NUM_THREADS='1')
+    env = dict(os.environ, PYTHONPATH=str(root), OMP_NUM_THREADS=str(torch.get_num_threads()))   # sums depend on it
     p = subprocess.Popen([sys.executable,'-c',f'from sagepose.cli import main; main({args!r})'], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     dual,t0 = out/'dual@0',time.time()
     while not any(n>='epoch0002' for n in (q.name for q in dual.glob('checkpoint/epoch*'))):
