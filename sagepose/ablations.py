@@ -13,8 +13,7 @@ __all__ = ['studies', 'measures', 'parse_arm', 'arm_config', 'short_spec', 'fold
            'save_results']
 
 # %% ../nbs/50_ablations.ipynb #ec2d7564
-import difflib, json, os, re, sys, time
-from contextlib import contextmanager
+import json, os, re, sys, time
 from dataclasses import dataclass, field, fields, replace, asdict
 from pathlib import Path
 import numpy as np, torch, pandas as pd
@@ -135,9 +134,9 @@ studies.update(
 # %% ../nbs/50_ablations.ipynb #6d2e25ff
 studies.update(
     refresh=Study('Pseudo-labels in every step, or re-estimated now and then?', {'as it is':'semi',
-        'every step':'semi rounds=0 refresh=0', 'every epoch':'semi rounds=0 refresh=1', 'two rounds':'semi rounds=2 refresh=0'}, '', ('use',), _kept),
-    targets=Study('Soft, sharpened or rendered targets?', {'rendered':'semi rounds=0 refresh=0 target=render',
-        'sharpened':'semi rounds=0 refresh=0 target=sharp', 'soft':'semi rounds=0 refresh=0 target=soft'}, '', (), ('accuracy',)),
+        'every step':'semi online=true', 'every epoch':'semi refresh=1', 'two rounds':'semi rounds=2 refresh=0'}, '', ('use',), _kept),
+    targets=Study('Soft, sharpened or rendered targets?', {'rendered':'semi online=true target=render',
+        'sharpened':'semi online=true target=sharp', 'soft':'semi online=true target=soft'}, '', (), ('accuracy',)),
     calibration=Study('Does a calibrated confidence help?', {'raw peaks':'semi calibrate=none', 'logistic':'semi calibrate=logistic',
         'logistic, weighs teachers':'semi calibrate=logistic trust=correct'}, '', ('use',), _kept))
 
@@ -160,8 +159,7 @@ def get_study(
 ):              # `Study`
     "The study called `name`"
     if name in studies: return studies[name]
-    near = difflib.get_close_matches(name, studies, 1)
-    raise ConfigError(f"no study {name!r}; "+(f"did you mean {near[0]!r}?" if near else f"there are {', '.join(studies)}"))
+    raise ConfigError(f"no study {name!r}; {nearest(name, studies)}")
 
 # %% ../nbs/50_ablations.ipynb #4e58a89d
 def pick_arms(
@@ -240,20 +238,14 @@ def plan(
 def _job(label, spec, cfg, out):
     "The arm `spec` of `cfg`"
     if why := why_not(cfg, spec): return Job(label, spec, replace(cfg, out=str(out/folder_name(spec, cfg.seed))), why=why)
-    spec,c = short_spec(cfg, spec),arm_config(cfg, spec)
-    name = spec.split()[0]; m = get_method(name); n,u = _people(cfg); F = cost(replace(cfg, bs=min(cfg.bs, n), bs0=min(cfg.bs0, n)), 'semi', u)['F']
-    if m.labels=='all': c = all_labels(c, out); n = _people(replace(c, semi=False))[0]
-    if m.labels: c = labels_only(c, u)
-    c = replace(c, bs=min(c.bs, n), bs0=min(c.bs0, n), out=str(out/folder_name(spec, cfg.seed)))
-    c = equal_compute(c, F, name, people=u, most=n)
-    return Job(label, spec, c, cost(c, name, u)['F'])
+    n,u = count_people(cfg); cfg = replace(cfg, bs=min(cfg.bs, n), bs0=min(cfg.bs0, n)); F = compute(cfg)['F']
+    spec,c = short_spec(cfg, spec),arm_config(cfg, spec); name = spec.split()[0]; m = get_method(name)
+    if m.labels=='all': c = all_labels(c, out); n = count_people(replace(c, semi=False))[0]
+    if m.labels: c = labels_only(c, (n,u))
+    c = equal_compute(replace(c, out=str(out/folder_name(spec, cfg.seed))), F, name, people=(n,u))
+    return Job(label, spec, c, cost(c, name, (n,u))['F'])
 
-_read = {}
-def _people(cfg):
-    "Numbers of labelled and of unlabelled people of `cfg`, read once"
-    key = tuple(getattr(cfg, k) for k in ('labelled','labelled_ids','unlabelled','pool','root','boxes','semi'))
-    if key not in _read: s = PoseSets(replace(cfg, val='', reference='')); _read[key] = len(s.labelled),len(s.unlabelled or ())
-    return _read[key]
+
 
 # %% ../nbs/50_ablations.ipynb #eb96c180
 def show_plan(
@@ -265,7 +257,7 @@ def show_plan(
         if j.label in seen: continue
         seen.add(j.label); c = j.cfg
         if j.why: rows.append(dict(arm=j.label, settings=j.spec, note='not available: '+j.why)); continue
-        b = cost(c, j.spec.split()[0], _people(c)[1])
+        b = cost(c, j.spec.split()[0])
         rows.append(dict(arm=j.label, settings=j.spec, steps=c.steps, batch=f'{c.bs}+{c.bs*c.ratio}' if c.semi else str(c.bs),
                          trained=b['student'], asked=b['teacher'], F=b['F'], note='' ))
     return pd.DataFrame(rows).fillna({'note':''})
@@ -282,15 +274,16 @@ def generated(
     out,            # the study's folder; the people lie in `peopleSEED`
     seeds=(0,),
     short=True,     # seconds; or the sizes of `sagepose demo`
+    people=None,    # other arguments of `write_people`
     **kw            # settings to change
 ):                  # `PoseConfig` with `{seed}` in its paths
     "Generated people for each of `seeds` and the configuration of a study on them"
     from sagepose.cli import demo_config
     from sagepose.people import write_people
-    people,cfg = short_config() if short else demo_config(); out = Path(out); out.mkdir(parents=True, exist_ok=True)
+    draw,cfg = short_config() if short else demo_config(); out = Path(out); out.mkdir(parents=True, exist_ok=True)
     for s in seeds:
         with FileLock(out/f'people{s}.lock'):
-            if not (out/f'people{s}').exists(): write_people(out/f'people{s}', seed=s, **people)
+            if not (out/f'people{s}').exists(): write_people(out/f'people{s}', seed=s, **draw|(people or {}))
     d = out/'people{seed}'; files = {n:d/f'{n}.json' for n in ('labelled','unlabelled','val')}
     return override(PoseConfig(), 'study', **files, reference=d/'unlabelled_reference.json', **cfg|kw)
 
@@ -464,14 +457,6 @@ def open_study(
         d['studies'][name] = new; part = f.with_suffix('.part'); part.write_text(yaml.safe_dump(d, sort_keys=False)); os.replace(part, f)
 
 # %% ../nbs/50_ablations.ipynb #8849f3a4
-@contextmanager
-def _tasks(cls):
-    "Let `train` make its Learner by the task `cls`"
-    from sagepose import runs
-    was,runs.PoseTask = runs.PoseTask,cls
-    try: yield
-    finally: runs.PoseTask = was
-
 def run_job(
     job:Job,
     study:Study=None, tests=(), # what to measure at the end
@@ -485,7 +470,7 @@ def run_job(
         _same_job(job); was = job.done
         if not was:
             if not (f/'metrics.json').exists():
-                with _tasks(job.method.task): train(job.cfg, resume=(f/'checkpoint').exists(), quiet=quiet, cbs=cbs)
+                train(job.cfg, resume=(f/'checkpoint').exists(), quiet=quiet, cbs=cbs, task=job.method.task)
             _close(job)
         measure_job(job, study.measures if study else (), tests)
         return 'done' if was else 'ran'
@@ -503,7 +488,7 @@ def _close(job):
     "Leave one model in the folder of a pair, the bill in its metrics, and the mark of a finished arm"
     f = job.folder/'metrics.json'; name = job.spec.split()[0]
     if job.method.task is DualTask: split_pair(job.folder)
-    m = json.loads(f.read_text()); m['compute'] = cost(job.cfg, name, m['unlabelled'])
+    m = json.loads(f.read_text()); m['compute'] = cost(job.cfg, name, (m['labelled'],m['unlabelled']))
     f.write_text(json.dumps(m, indent=1))
     (job.folder/'arm.json').write_text(json.dumps(dict(spec=job.spec, seed=job.cfg.seed, F=job.F), indent=1))
 
@@ -710,6 +695,7 @@ class Report:
 
 def _markdown(self):
     "Question, table and notes"
+    from sagepose.visuals import as_markdown
     rows = as_markdown(self.table) if len(self.table) else 'Nothing is finished yet.'
     return '\n'.join([f'**{self.study.question}** PCK@.2 of the torso in percent, means with 95 % intervals over the seeds.', '', rows, '',
                       *(f'- {n}' for n in self.notes)])

@@ -6,8 +6,8 @@ Docs: https://sagepose.github.io/sagepose/baselines.html.md"""
 
 # %% auto #0
 __all__ = ['methods', 'evaluating', 'EasyView', 'OneTeacher', 'SelfTask', 'OneTeacherTask', 'Pair', 'BothStudents',
-           'CrossTeaching', 'DualTask', 'split_pair', 'show_cross', 'Method', 'get_method', 'preset', 'as_markdown',
-           'cost', 'CountPasses', 'show_bill', 'equal_compute']
+           'CrossTeaching', 'DualTask', 'split_pair', 'show_cross', 'Method', 'get_method', 'preset', 'cost',
+           'CountPasses', 'show_bill', 'equal_compute']
 
 # %% ../nbs/42_baselines.ipynb #e0da9a15
 from contextlib import contextmanager
@@ -57,18 +57,11 @@ class OneTeacher(EasyView):
 # %% ../nbs/42_baselines.ipynb #0950e12b
 class SelfTask(PoseTask):
     "A run in which the student teaches itself"
-    labels,views = EasyView,StrongViews
-    def semi_callbacks(self, args, norm):
-        "The callbacks of the unlabelled part, two of them exchanged"
-        cbs = super().semi_callbacks(args, norm)
-        for c in cbs:
-            for old,new in ((PseudoLabels,self.labels), (StrongViews,self.views)):
-                if isinstance(c, old): object.__setattr__(c, '__class__', new)
-        return cbs
+    labels_cb = EasyView
 
 class OneTeacherTask(SelfTask):
     "A run with one teacher"
-    labels = OneTeacher
+    labels_cb = OneTeacher
 
 # %% ../nbs/42_baselines.ipynb #d436f7b8
 class Pair(nn.Module):
@@ -109,7 +102,7 @@ class CrossTeaching(StrongViews):
 # %% ../nbs/42_baselines.ipynb #e0069cfe
 class DualTask(SelfTask):
     "A run of two students that teach each other"
-    labels,views = BothStudents,CrossTeaching
+    labels_cb,views_cb = BothStudents,CrossTeaching
     def __init__(self, cfg, model=None, sets=None, seed_model=True):
         sets,runs = sets or PoseSets(cfg),cfg.init.split(',') if cfg.init else ['','']
         if len(runs)!=2: raise ConfigError(f"init={cfg.init!r}: two students that start from one run would stay "
@@ -148,8 +141,7 @@ def show_cross(
     "Beliefs of both students about person `i`, and the targets made of them for the other"
     import matplotlib.pyplot as plt
     from sagepose.visuals import show_heatmaps,palette
-    p,t = learn.pl,learn.task; m,s = (torch.tensor(o).view(3,1,1) for o in (t.mean,t.std))
-    px = lambda x: (x.cpu()*s+m).clamp(0,1); j = i*p['m']
+    p,t = learn.pl,learn.task; px = lambda x: denormalise(x.cpu(), t.mean, t.std); j = i*p['m']
     easy,hard = px(centre(p['x'][i,1], pad_pixels(t.cfg))),px(p['views'][j])
     ask = lambda b: p['warp'].heatmap(b.hm.clamp(min=0).repeat_interleave(p['m'], 0), t.sk)[j].cpu()
     fig,axs = plt.subplots(1, 4, figsize=(6, 1.75*t.cfg.crop[0]/t.cfg.crop[1]), dpi=80)
@@ -167,7 +159,7 @@ class Method:
     doc:str                 # one line
     set:dict=field(default_factory=dict) # settings
     task:type=PoseTask      # makes the Learner
-    easy:int=None           # passes without gradient for an unlabelled person; `None`: as `compute` says
+    easy:int=2              # passes without gradient for an unlabelled person
     nets:int=1              # networks that are trained
     labels:str=''           # 'some' or 'all' labels, and no unlabelled people
 
@@ -187,17 +179,15 @@ methods = dict(
     dual=Method('two students teach each other, easy to hard', dict(_plain, cutout=5), DualTask, 2, 2))
 
 # %% ../nbs/42_baselines.ipynb #439fb61a
-_own = dict(refresh=0, rounds=0, calibrate='none', trust='peak', far=0., fuse_in='heatmap', seen='none', align=False,
+_own = dict(online=True, calibrate='none', trust='peak', far=0., fuse_in='heatmap', seen='none', align=False,
             structure=False, silence=0., tau_joint={}, priors=False, own_stats=0, hide='joint', cutmix=0., camera=0.)
 
 def get_method(
     name        # of `methods`
 ):              # `Method`
     "The method called `name`"
-    import difflib
     if name in methods: return methods[name]
-    near = difflib.get_close_matches(name, methods, 1)
-    raise ConfigError(f"no method {name!r}; "+(f"did you mean {near[0]!r}?" if near else f"there are {', '.join(methods)}"))
+    raise ConfigError(f"no method {name!r}; {nearest(name, methods)}")
 
 def preset(
     cfg:PoseConfig, # where to start from
@@ -207,26 +197,16 @@ def preset(
     m = get_method(name); base = m.task is not PoseTask and name!='one_teacher'
     return override(cfg, name, **(_own if base else {})|m.set)
 
-def as_markdown(df): # data frame
-    "A data frame as a Markdown table"
-    line = lambda r: '| '+' | '.join(map(str, r))+' |'
-    return '\n'.join([line(df.columns), line(['---']*len(df.columns)), *map(line, df.values)])
+
 
 # %% ../nbs/42_baselines.ipynb #91bc5c99
 def cost(
     cfg:PoseConfig,
     name='semi',    # of `methods`
-    people=None     # how many unlabelled people; see `compute`
+    people=None     # (labelled, unlabelled); see `compute`
 ):                  # dictionary: crops with gradient, passes without, total F
     "What a run of the method `name` costs in forward passes of one crop"
-    m = get_method(name)
-    if m.easy is None or not cfg.semi: return compute(cfg, people) if people else compute(cfg)
-    student = easy = 0
-    for s in range(cfg.steps):
-        _,v = schedule(cfg, s/cfg.steps); u = cfg.bs*cfg.ratio*(v>0)
-        student += m.nets*(labelled_bs(cfg, s//cfg.epoch_steps)+u*v); easy += m.easy*u*(not cfg.swept)
-    if n := len(sweeps(cfg)): easy += m.easy*cfg.sweep_views*n*(people or len(PoseSets(cfg).unlabelled))
-    return dict(student=student, teacher=easy, F=3*student+easy)
+    m = get_method(name); return compute(cfg, people, m.nets, m.easy)
 
 class CountPasses(Callback):
     "Count the crops that go through all networks in training, with and without gradient"
@@ -252,7 +232,7 @@ def show_bill(
     from sagepose.visuals import palette
     names = names or [n for n,m in methods.items() if not m.labels]
     fig,ax = plt.subplots(figsize=(6, .26*len(names)+.7), dpi=80)
-    parts = {n:(3*get_method(n).nets, _easy(n), 3*get_method(n).nets*preset(cfg, n).views) for n in names}
+    parts = {n:(3*m.nets, m.easy, 3*m.nets*preset(cfg, n).views) for n in names for m in [get_method(n)]}
     for y,n in enumerate(names):
         left = 0
         for v,c in zip(parts[n], ('labels','appearance','student')):
@@ -263,21 +243,18 @@ def show_bill(
     ax.spines[['top','right']].set_visible(False); fig.tight_layout(pad=.4)
     return fig
 
-def _easy(n): return 2 if get_method(n).easy is None else get_method(n).easy
-
 # %% ../nbs/42_baselines.ipynb #db9d7f0b
 def equal_compute(
     cfg:PoseConfig,
     F,              # forward passes that the run should cost
     name='semi',    # of `methods`
-    tol=.02, people=None, # accepted relative difference; see `compute`
-    most=None       # largest batch of labelled people
+    tol=.02, people=None # accepted relative difference; see `compute`
 ):                  # `PoseConfig` with other `steps`, `epoch_steps`, perhaps another `bs`
     "`cfg` with as many steps as `F` forward passes pay for"
-    n = max(round(cfg.steps/cfg.epoch_steps), 1)
+    n = max(round(cfg.steps/cfg.epoch_steps), 1); people = people or count_people(cfg)
     near = lambda c: abs(cost(c, name, people)['F']/F-1)<=tol
     if near(cfg): return cfg
-    batches = sorted(range(max(cfg.bs//2,1), min(2*cfg.bs, most or 2*cfg.bs)+1), key=lambda b: abs(b-cfg.bs))
+    batches = sorted(range(1, min(2*cfg.bs, people[0])+1), key=lambda b: abs(b-cfg.bs))
     for n,b in ((n,b) for n in range(n, max(n-3,0), -1) for b in batches):
         c = replace(cfg, bs=b); e = max(round(F/cost(c, name, people)['F']*cfg.steps/n), 1)
         for e in (e,e+1,max(e-1,1)):

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path,PurePosixPath,PureWindowsPath
 import numpy as np
 from PIL import Image
-from .skeleton import Skeleton,SagePoseError,get_skeleton
+from .skeleton import Skeleton,SagePoseError,get_skeleton,faq
 
 # %% ../nbs/11_check.ipynb #fe9d74fb
 Finding = namedtuple('Finding', 'level kind file entry message')
@@ -85,7 +85,7 @@ def _markdown(self):
 def _raise_if_errors(self):
     "Raise `DataError` with the first findings and the counts, if there is an error"
     if self.ok: return self
-    e = DataError(str(self)); e.report = self
+    e = DataError(str(self)+faq('leakage' if self.twins else 'data')); e.report = self
     raise e
 
 Report._repr_markdown_,Report.raise_if_errors = _markdown,_raise_if_errors

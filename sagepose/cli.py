@@ -9,9 +9,9 @@ __all__ = ['commands', 'order', 'command', 'arg', 'parser', 'check_cmd', 'check_
            'demo_config', 'demo_table', 'demo_pictures', 'demo_cmd', 'ablate_cmd', 'main']
 
 # %% ../nbs/41_cli.ipynb #66049b18
-import argparse, difflib, json, os, shutil, sys
+import argparse, json, os, shutil, sys
 from pathlib import Path
-from .skeleton import SagePoseError
+from .skeleton import SagePoseError, nearest
 from .config import *
 
 # %% ../nbs/41_cli.ipynb #af9cedc3
@@ -377,9 +377,7 @@ def _run(argv):
         import sagepose
         print(f'sagepose {sagepose.__version__}'); return 0
     if argv[0] not in commands:
-        near = difflib.get_close_matches(argv[0], commands, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(order)}"
-        raise SagePoseError(f"no command {argv[0]!r}; {hint}")
+        raise SagePoseError(f"no command {argv[0]!r}; {nearest(argv[0], order)}")
     return commands[argv[0]][0](parser(argv[0]).parse_intermixed_args(argv[1:]))
 
 # %% ../nbs/41_cli.ipynb #331bf756

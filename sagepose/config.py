@@ -6,10 +6,10 @@ Docs: https://sagepose.github.io/sagepose/config.html.md"""
 
 # %% auto #0
 __all__ = ['PoseConfig', 'ConfigError', 'override', 'read_config', 'check_config', 'dump_config', 'config_help', 'schedule',
-           'stage', 'show_stages', 'cycles', 'labelled_bs', 'sweeps', 'compute', 'labels_only']
+           'stage', 'show_stages', 'cycles', 'sweeps', 'count_people', 'labelled_bs', 'compute', 'labels_only']
 
 # %% ../nbs/30_config.ipynb #8a3dc15e
-import difflib, inspect, re
+import inspect, math, re
 from dataclasses import dataclass, asdict, field, fields, replace
 from pathlib import Path
 from .skeleton import *
@@ -95,6 +95,7 @@ class PoseConfig:
     silence:float=0.        # drop people whose structure is stranger than this (1: rarer than 99 % of labels); 0: none
     refresh:int=0           # epochs between two sweeps that re-estimate all pseudo-labels; 0: every step
     rounds:int=0            # learning-rate cycles after stage 0, with a sweep before each unless refresh is set; 0: one cycle in all
+    online:bool=False       # ask the teachers in each step, whatever `refresh` and `rounds` say
     sweep_views:int=2       # views of a person that each teacher averages in a sweep
     # -- structure
     priors:bool=False       # topology, bones and angles of the student's answers as losses
@@ -124,7 +125,7 @@ class PoseConfig:
     @property
     def swept(self):
         "Are pseudo-labels estimated for everybody at times, not in each step?"
-        return bool(self.refresh or self.rounds)
+        return bool(self.refresh or self.rounds) and not self.online
 
 # %% ../nbs/30_config.ipynb #50ebd74d
 class ConfigError(SagePoseError):
@@ -164,9 +165,7 @@ def override(
     known = {f.name for f in fields(PoseConfig)}
     for k in kw:
         if k not in known:
-            near = difflib.get_close_matches(k, known, 1)
-            raise ConfigError(f"{where}: there is no {k!r}"+(f"; did you mean {near[0]!r}?" if near else
-                              "; `sagepose train --help` lists all"))
+            raise ConfigError(f"{where}: there is no {k!r}; {nearest(k, known, '`sagepose train --help` lists all')}")
     return check_config(replace(cfg, **{k:_cast(k, v, getattr(cfg,k), where) for k,v in kw.items()}), where)
 
 def read_config(
@@ -215,7 +214,7 @@ def _check_refresh(cfg, where):
     "A sweep keeps coordinates, and asks the teachers outside of the steps"
     how = f"refresh={cfg.refresh}" if cfg.refresh else f"rounds={cfg.rounds}"
     if cfg.target!='render': raise ConfigError(f"{where}: {how} keeps no heatmaps; use target=render, not {cfg.target}")
-    if cfg.own_stats: raise ConfigError(f"{where}: own_stats={cfg.own_stats} needs the teachers in every step; use rounds=0 and refresh=0")
+    if cfg.own_stats: raise ConfigError(f"{where}: own_stats={cfg.own_stats} needs the teachers in every step; use online=true")
     if cfg.rounds<0 or cfg.refresh<0 or cfg.sweep_views<1:
         raise ConfigError(f"{where}: {how} and sweep_views={cfg.sweep_views} should be at least 1")
 
@@ -240,8 +239,8 @@ def schedule(
 ):          # weight of consistency, number of strong views
     "Weight of the unlabelled loss and number of views after the share `pct` of the run"
     if not cfg.semi or pct<cfg.stage1: return 0.,0
-    lam = min((pct-cfg.stage1)/cfg.ramp, 1.) if cfg.ramp else 1.
-    return cfg.lambda_u*lam,(cfg.views if pct>=cfg.stage2 else 1)
+    lam = cfg.lambda_u*(min((pct-cfg.stage1)/cfg.ramp, 1.) if cfg.ramp else 1.)
+    return lam,(0 if lam==0 else cfg.views if pct>=cfg.stage2 else 1)
 
 def stage(cfg, pct):
     "The stage, 0 to 3, after the share `pct` of the run"
@@ -254,30 +253,25 @@ def show_stages(cfg, ax=None):
     import matplotlib.pyplot as plt
     from sagepose.visuals import palette
     ax = ax or plt.subplots(figsize=(6,1.6), dpi=80)[1]
-    x = [i/400 for i in range(401)]; lam = [schedule(cfg,p)[0] for p in x]; v = [schedule(cfg,p)[1] for p in x]
+    x = [i/400 for i in range(401)]; lam = [schedule(cfg,p)[0] for p in x]; v = [schedule(cfg,p)[1] for p in x]; top = max(cfg.lambda_u, 1)
     ax.plot(x, lam, c=palette['student'], label='weight of consistency')
     ax.step(x, [i/max(cfg.views,1) for i in v], c=palette['fused'], label='share of the views')
     end = max(cfg.stage3,cfg.stage2) if cfg.priors else 1
     for a,b,n in [(0,cfg.stage1,'0: labels'),(cfg.stage1,cfg.stage2,'1: pseudo-labels'),(cfg.stage2,end,'2: strong views'),
                   (end,1,'3: structure')][:3+cfg.priors]:
-        ax.axvspan(a, b, color='#808080', alpha=.08+.08*int(n[0])); ax.text((a+b)/2, 1.06+.12*(int(n[0])%2), n, ha='center', fontsize=7, color='#808080')
-    ax.set(xlim=(0,1), ylim=(0,1.3), xlabel='share of the run'); ax.legend(fontsize=7, frameon=False, loc='center right')
+        if b<=a: continue
+        ax.axvspan(a, b, color='#808080', alpha=.08+.08*int(n[0]))
+        ax.text((a+b)/2, top*(1.06+.12*(int(n[0])%2)), n, ha='center', fontsize=7, color='#808080')
+    ax.set(xlim=(0,1), ylim=(0,1.3*top), xlabel='share of the run'); ax.legend(fontsize=7, frameon=False, loc='center right')
     return ax
 
-# %% ../nbs/30_config.ipynb #34b0b633
+# %% ../nbs/30_config.ipynb #9ff23343
 def cycles(
     cfg:PoseConfig
 ):              # list of shares of the run, from 0 to 1
     "Where the learning rate's cycles begin and end"
     if not cfg.rounds: return [0.,1.]
     s = cfg.stage1; return ([0.] if s>0 else [])+[s+(1-s)*i/cfg.rounds for i in range(cfg.rounds+1)]
-
-def labelled_bs(
-    cfg:PoseConfig,
-    epoch
-):              # labelled people a step in this epoch
-    "The size of the labelled batch: `bs0` in epochs that begin in stage 0"
-    return cfg.bs0 if cfg.bs0 and epoch*cfg.epoch_steps<cfg.stage1*cfg.steps else cfg.bs
 
 def sweeps(
     cfg:PoseConfig
@@ -289,27 +283,45 @@ def sweeps(
     if cfg.refresh: return list(range(on, cfg.steps, cfg.refresh*cfg.epoch_steps))
     return [max(round(c*cfg.steps), on) for c in cycles(cfg)[:-1] if c>=cfg.stage1]
 
-def _count(cfg):
-    "The number of unlabelled people in the files of `cfg`"
+# %% ../nbs/30_config.ipynb #24d1530c
+_counted = {}
+def count_people(
+    cfg:PoseConfig
+):              # (labelled, unlabelled)
+    "How many people the files of `cfg` hold; they are read once"
     from sagepose.training import PoseSets
-    return len(PoseSets(cfg).unlabelled)
+    key = tuple(getattr(cfg, k) for k in ('labelled','labelled_ids','unlabelled','pool','root','boxes','semi'))
+    if key not in _counted:
+        s = PoseSets(replace(cfg, val='', reference='')); _counted[key] = len(s.labelled),len(s.unlabelled or ())
+    return _counted[key]
 
+def labelled_bs(
+    cfg:PoseConfig,
+    epoch,
+    most=math.inf   # how many labelled people there are
+):                  # labelled people a step in this epoch
+    "The size of the labelled batch: `bs0` in epochs that begin in stage 0"
+    return min(cfg.bs0 if cfg.bs0 and epoch*cfg.epoch_steps<cfg.stage1*cfg.steps else cfg.bs, most)
+
+# %% ../nbs/30_config.ipynb #34b0b633
 def compute(
     cfg:PoseConfig,
-    people=None # how many unlabelled people; needed with `refresh` and `rounds` only
-):              # dictionary: crops through the student, teacher passes, total in forward passes F
+    people=None,    # (labelled, unlabelled); default as the files say
+    nets=1, easy=2  # networks that are trained; passes without gradient for an unlabelled person
+):                  # dictionary: crops through the student, teacher passes, total in forward passes F
     "What the run costs, in forward passes of one crop"
-    student = teacher = 0
+    n,u = people or count_people(cfg); student = teacher = 0
     for s in range(cfg.steps):
-        _,m = schedule(cfg, s/cfg.steps); u = cfg.bs*cfg.ratio*(m>0)
-        student += labelled_bs(cfg, s//cfg.epoch_steps)+u*m; teacher += 2*u*(not cfg.swept)
-    if n := len(sweeps(cfg)): teacher += 2*cfg.sweep_views*n*(_count(cfg) if people is None else people)
+        _,m = schedule(cfg, s/cfg.steps); b = cfg.bs*cfg.ratio*(m>0)
+        student += nets*(labelled_bs(cfg, s//cfg.epoch_steps, n)+b*m); teacher += easy*b*(not cfg.swept)
+    teacher += easy*cfg.sweep_views*len(sweeps(cfg))*u
     return dict(student=student, teacher=teacher, F=3*student+teacher)
 
 def labels_only(
     cfg:PoseConfig,
-    people=None # see `compute`
-):              # `PoseConfig` without unlabelled people
-    "Labels alone with the step count and the learning rate of `cfg`, and batches that cost as much"
-    F = compute(cfg, people)['F']
-    return replace(cfg, semi=False, bs=round(F/3/cfg.steps), bs0=0)
+    people=None     # see `compute`
+):                  # `PoseConfig` without unlabelled people
+    "Labels alone with the learning rate of `cfg`: batches that cost as much, or more steps where labels are few"
+    people = people or count_people(cfg); F = compute(cfg, people)['F']; epochs = max(round(cfg.steps/cfg.epoch_steps), 1)
+    b = min(round(F/3/cfg.steps), people[0]); e = max(round(F/3/b/epochs), 1)
+    return replace(cfg, semi=False, bs=b, bs0=0, epoch_steps=e, steps=e*epochs)

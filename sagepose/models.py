@@ -99,7 +99,7 @@ def read_weights(
     if not path.is_file(): raise SagePoseError(f"{path}: no such weights file")
     if path.suffix in ('.pth','.pt','.pkl','.ckpt','.bin') or _is_pickle(path):
         raise SagePoseError(f"{path}: a pickle, which can run code when opened; convert it where you trust "
-                            "it: safetensors.torch.save_file(state_dict, 'model.safetensors')")
+                            "it: safetensors.torch.save_file(state_dict, 'model.safetensors')"+faq('checkpoints'))
     try: return load_file(path)
     except Exception as e: raise SagePoseError(f"{path}: not a safetensors file ({e})") from None
 
@@ -223,7 +223,7 @@ def load_model(
     meta = yaml.safe_load((folder/'model.yaml').read_text()); have = Skeleton.from_dict(meta['skeleton'])
     if sk is not None and get_skeleton(sk).names!=have.names:
         raise SagePoseError(f"{folder}: a run with skeleton {have.name!r} ({len(have)} keypoints), but "
-                            f"{get_skeleton(sk).name!r} ({len(get_skeleton(sk))}) is wanted; they must be the same")
+                            f"{get_skeleton(sk).name!r} ({len(get_skeleton(sk))}) is wanted; they must be the same"+faq('skeleton'))
     if model is None and not meta['model']: raise SagePoseError(f"{folder}: made from a module of your own; pass it as `model`")
     what = 'the module passed as `model`' if model is not None else 'model.yaml describes'
     model = model or PoseModel(**meta['model'])

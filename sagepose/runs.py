@@ -202,10 +202,11 @@ def train(
     resume=False,       # continue an unfinished run
     overwrite=False,    # replace a run in the same folder
     quiet=False,        # print nothing
-    model=None, cbs=()  # a module of your own; more callbacks
+    model=None, cbs=(), # a module of your own; more callbacks
+    task=PoseTask       # what makes the Learner: a subclass for another way to train
 ):                      # the run's folder
     "Train, log and save; Ctrl-C leaves a checkpoint that `resume` continues from"
-    ck = _prepare(cfg, resume, overwrite); out = Path(cfg.out); task = PoseTask(cfg, model)
+    ck = _prepare(cfg, resume, overwrite); out = Path(cfg.out); task = task(cfg, model)
     out.mkdir(parents=True, exist_ok=True)
     (out/'config.yaml').write_text(dump_config(cfg)); (out/'versions.json').write_text(json.dumps(versions(), indent=1))
     log = RunLog(cfg, quiet=quiet, **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))
@@ -232,10 +233,10 @@ def finish(learn, log):
     out,c = log.out,log.cfg
     save_eval_model(learn, out)
     if hasattr(learn,'pseudo_labels'): save_judge(learn.pseudo_labels.judge, out)
-    last = {k:v for k,v in log.rows[-1].items()}
+    last,people = dict(log.rows[-1]),(len(learn.task.sets.labelled),len(learn.task.sets.unlabelled or ()))
     m = dict(pck=last['pck'], best=log.best, per_joint=dict(zip(learn.task.sk.names, learn.scores['per_joint'])),
-             last=last, compute=compute(c, len(learn.task.sets.unlabelled or ())), labelled=len(learn.task.sets.labelled),
-             unlabelled=len(learn.task.sets.unlabelled or ()), val=len(learn.dls.valid.dataset))
+             last=last, compute=compute(c, people), labelled=people[0],
+             unlabelled=people[1], val=len(learn.dls.valid.dataset))
     (out/'pictures').mkdir(exist_ok=True)
     show_run(log.rows).savefig(out/'pictures'/'curves.png', dpi=110)
     part = out/'metrics.json.part'; part.write_text(json.dumps(m, indent=1)); os.replace(part, out/'metrics.json')

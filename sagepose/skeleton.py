@@ -6,10 +6,10 @@ Docs: https://sagepose.github.io/sagepose/skeleton.html.md"""
 
 # %% auto #0
 __all__ = ['coco17', 'lsp14', 'mpii16', 'aic14', 'crowdpose14', 'halpe26', 'skeletons', 'SagePoseError', 'SkeletonError',
-           'Skeleton', 'layout', 'find_flips', 'get_skeleton']
+           'nearest', 'faq', 'Skeleton', 'layout', 'find_flips', 'get_skeleton']
 
 # %% ../nbs/00_skeleton.ipynb #411ac8a9
-import re
+import difflib, re
 from dataclasses import dataclass, field, asdict
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,21 @@ class SagePoseError(ValueError):
 
 class SkeletonError(SagePoseError):
     "A skeleton definition that contradicts itself"
+
+def nearest(
+    name,       # that does not exist
+    known,      # names that do
+    else_=None  # what to say where none is near; default all of them
+):              # text for a message
+    "What a misspelt name may have meant"
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}?" if near else else_ or f"there are {', '.join(known)}"
+
+def faq(
+    topic   # anchor of a question on the page of questions
+):          # text to end a message with
+    "Where the answer is"
+    return f". See https://sagepose.github.io/sagepose/faq.html#{topic}"
 
 # %% ../nbs/00_skeleton.ipynb #8df4f55b
 @dataclass(frozen=True)
@@ -254,7 +269,8 @@ def _from_coco(cls,
 
 def _to_coco(self, id=1):
     "A COCO category with this skeleton"
-    return dict(id=id, name='person', supercategory='person', keypoints=list(self.names),
+    kind = 'person' if self.name in skeletons else self.name
+    return dict(id=id, name=kind, supercategory=kind, keypoints=list(self.names),
                 skeleton=[[a+1,b+1] for a,b in self.limbs])
 
 Skeleton.from_yaml,Skeleton.from_coco = classmethod(_from_yaml),classmethod(_from_coco)

@@ -46,7 +46,7 @@ from .config import *
 class PoseSets:
     "The people of a run, read from the files that `cfg` names"
     def __init__(self, cfg):
-        if not cfg.labelled: raise SagePoseError("no labelled people: set `labelled` to a COCO-keypoints JSON")
+        if not cfg.labelled: raise SagePoseError("no labelled people: set `labelled` to a COCO-keypoints JSON"+faq('data'))
         sk,root = cfg.skeleton or None,cfg.root or None
         self.labelled = read_coco(cfg.labelled, sk, root, cfg.labelled_ids or None)
         self.sk = self.labelled.sk
@@ -64,7 +64,7 @@ class PoseSets:
             u = read_unlabelled(cfg.unlabelled, self.sk, cfg.boxes or None, root)
             parts.append((u, _match(u, cfg.reference, self.sk, root)))
         if not parts: raise SagePoseError("no unlabelled people: set `unlabelled` to a COCO JSON or a folder, "
-                                          "or semi=false to train on labels only")
+                                          "or semi=false to train on labels only"+faq('data'))
         self.unlabelled = sum((p[0] for p in parts[1:]), parts[0][0])
         self.reference = sum((p[1] for p in parts[1:]), parts[0][1])
 
@@ -295,7 +295,7 @@ def held_out(
     "Who is kept back to learn the confidence from"
     on = cfg.semi and cfg.calibrate!='none' and cfg.lambda_u>0
     o = np.random.default_rng([cfg.seed,13]).permutation(n); m = max(round(cfg.hold*n), 2) if on else 0
-    if on and n-m<1: raise ConfigError(f"calibrate={cfg.calibrate} keeps {m} of {n} labelled people back and leaves none")
+    if on and n-m<1: raise ConfigError(f"calibrate={cfg.calibrate} keeps {m} of {n} labelled people back and leaves none"+faq('60-images'))
     return np.sort(o[:m]),np.sort(o[m:])
 
 # %% ../nbs/31_training.ipynb #1924bf31
@@ -532,6 +532,7 @@ def auto_sigma(
 # %% ../nbs/31_training.ipynb #ac0a3c92
 class PoseTask:
     "All that a run of `cfg` needs; `learner()` makes its fastai Learner"
+    labels_cb,views_cb = PseudoLabels,StrongViews   # a subclass of the task may name others
     def __init__(self,
         cfg:PoseConfig,
         model=None,     # a module of your own; default `pose_model` from `cfg`
@@ -560,8 +561,8 @@ def dls(self:PoseTask):
     "Labelled loaders; validation is the labelled set itself where there is none"
     c = self.cfg; val = self.sets.val or self.sets.labelled
     train = self.crops(self.sets.labelled, photo=weak_photo(c.lab_photo) if c.lab_photo else None)
-    self.lab,(held,free) = train,held_out(len(train), c)
-    if len(held): train = Some(train, free)
+    self.lab,(self.held,free) = train,held_out(len(train), c)
+    if len(self.held): train = Some(train, free)
     valid = Crops(val, c.crop, 0, margin=c.margin, folder=c.cache or None)
     return pose_dls(train, valid, c.bs, c.epoch_steps, c.seed, c.workers, self.device)
 
@@ -608,10 +609,9 @@ def semi_callbacks(self:PoseTask, args, norm):
     "The callbacks of the unlabelled part"
     u,ref = self.unlabelled()
     if self.cfg.gate=='oracle' and ref is None: raise ConfigError("gate=oracle needs `reference`, the hidden labels")
-    lab = self.lab; held,_ = held_out(len(lab), self.cfg)
-    kept = self.crops(self.sets.labelled[held]) if len(held) else None
-    self.pseudo = PseudoLabels(*args, *norm, u, ref, Judge(self.cfg, self.sk, lab.kpts, lab.vis), kept)
-    views = StrongViews(*args)
+    lab = self.lab; kept = self.crops(self.sets.labelled[self.held]) if len(self.held) else None
+    self.pseudo = self.labels_cb(*args, *norm, u, ref, Judge(self.cfg, self.sk, lab.kpts, lab.vis), kept)
+    views = self.views_cb(*args)
     return [self.pseudo, views, MakeViews(views), PseudoLog(ref)]+([HoldOut(self.cfg)] if kept else [])
 
 # %% ../nbs/31_training.ipynb #20cbb6a2

@@ -11,20 +11,20 @@ import fastai.basics
 from sagepose.ablations import pick_arms, run_study, save_results
 from sagepose.config import PoseConfig, override
 
-# labels until their curve is flat, then pseudo-labels from a sweep before each of two learning-rate cycles; the better 60 % of each joint
-recipe = dict(bs=16, ratio=2, views=1, stage1=3/7, stage2=3/7, ramp=.02, lambda_u=2, rounds=2, sweep_views=4, gate='adaptive',
+# labels until their curve is flat, then one learning-rate cycle after a sweep over everybody; the better 60 % of each joint
+recipe = dict(bs0=36, bs=12, ratio=3, views=1, stage1=5/11, stage2=5/11, ramp=.01, lambda_u=3, rounds=1, sweep_views=4,
               instance='none', beta=.25, floor=0, decay_geo=.98, decay_app=.99, weak=.5, weak_scale=.25, strong=3, strong_n=0, cutout=0)
 
 def base(a):
     d = Path(a.data); more = dict(unlabelled=d/'unlabeled.json', reference=d/'unlabeled_reference.json') if a.lspet else {}
     return override(PoseConfig(), 'lsp14', labelled=d/'train.json', val=d/'val.json', pool=True, **more, **recipe,
         labelled_ids=d/f'splits/labels_{a.labels}_seed{{seed}}.json', crop=(a.size,a.size), backbone='tf_efficientnet_lite0',
-        pretrained='offline', levels=3, width=64, freeze=2, lr=a.lr, steps=a.steps, epoch_steps=a.steps//20)
+        pretrained='offline', levels=3, width=64, freeze=2, lr=a.lr, steps=a.steps, epoch_steps=50)
 
 if __name__=='__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('data'); p.add_argument('study', nargs='?', default='baselines')
-    for n,v in dict(seeds='0,1,2', arms='', size=96, steps=1400, labels=100, lr=1e-2, lspet=0, out='', results='results', devices='').items():
+    for n,v in dict(seeds='0,1,2', arms='', size=96, steps=1100, labels=100, lr=1e-2, lspet=0, out='', results='results', devices='').items():
         p.add_argument(f'--{n}', type=type(v), default=v)
     a = p.parse_args(); name = f'lsp14_{a.labels}_{a.size}'+'_lspet'*a.lspet; seeds = [int(s) for s in a.seeds.split(',')]
     said = f'python studies/lsp14.py DATA {a.study} --seeds {a.seeds} --size {a.size} --steps {a.steps} --labels {a.labels} --lspet {a.lspet}'

@@ -142,8 +142,8 @@ def test_demo_is_equal_compute(tmp_path):
     from sagepose.config import compute
     for short in (True,False):
         people,cfg = cli.demo_config(short)
-        n = people['unlabelled']; a = override(PoseConfig(), **cfg); b = labels_only(a, n)
-        assert abs(compute(b)['F']/compute(a, n)['F']-1)<.02
+        n = people['labelled'],people['unlabelled']; a = override(PoseConfig(), **cfg); b = labels_only(a, n)
+        assert abs(compute(b, n)['F']/compute(a, n)['F']-1)<.02
         assert a.steps%a.epoch_steps==0
 
 def test_demo_replaces_only_a_demo(tmp_path):

@@ -1,8 +1,8 @@
 """Build the site into `_docs` and check every link in it: `python tools/docs.py`
 
-nbdev turns the notebooks into pages (signatures, links from `code` to its documentation), smalldocs renders them
-as `_quarto.yml` says. Stored outputs are shown, nothing is run. Formulas become MathML, so that a page needs nothing
-from the network. Warnings and broken links end it with status 1."""
+nbdev turns the notebooks into pages (signatures, links from `code` to its documentation), Quarto renders them as
+`_quarto.yml` says, or smalldocs where Quarto is not installed. Stored outputs are shown, nothing is run. Formulas
+become MathML, so that a page needs nothing from the network. Warnings and broken links end it with status 1."""
 import json,os,re,shutil,subprocess,sys
 from html import unescape
 from html.parser import HTMLParser
@@ -79,7 +79,8 @@ if __name__=='__main__':
     cfg = get_config()
     proc,out = proc_nbs(force=True),cfg.config_path/cfg.doc_path.name
     plain_names(proc)
-    rc = subprocess.call(['smalldocs','render','-q','--strict',proc])
+    render = ['quarto','render',proc,'--no-execute'] if shutil.which('quarto') else ['smalldocs','render','-q','--strict',proc]
+    rc = subprocess.call(render)
     if not (proc/out.name).exists(): sys.exit(rc or 1)
     shutil.rmtree(out, ignore_errors=True); shutil.move(proc/out.name, out)
     relative_links(out, cfg.doc_host+cfg.doc_baseurl.rstrip('/'))
