@@ -217,6 +217,7 @@ def limb_cutmix(
     own = took.float()@(l[...,None]==torch.arange(len(sk), device=dev)).any(1).float()>0
     return x+alpha*(y-x),took,((d<=r[:,None])&ok[:,None]).any(-1)&~own
 
+# %% ../nbs/23_akm.ipynb #ee76a7ba
 def _pasted(x, t, alpha):
     "Donors `x` seen through the transforms `t` (b,n,6) where `alpha` (b,n,H,W) is largest, and that alpha"
     b,_,H,W = alpha.shape; alpha,j = alpha.max(1, keepdim=True)

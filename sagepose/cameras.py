@@ -208,6 +208,7 @@ cameras = dict(     # kind: f(b, crop, strength s, generator g)
     wide   =lambda b,c,s,g: turned(c, _u(g,-25*s,25*s,b), _u(g,-25*s,25*s,b), _u(g,35,60,b)),
     sheet  =lambda b,c,s,g: ThinPlate(c, .05*s*max(c)*torch.randn(b,16,2,generator=g)))
 
+# %% ../nbs/05_cameras.ipynb #1a390dfe
 def rand_camera(
     b, crop,            # pictures, (H,W)
     p=.5,               # chance of a picture to get a camera at all

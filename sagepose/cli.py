@@ -158,11 +158,9 @@ def demo_config(
     short=False     # a smoke test of half a minute instead of four minutes
 ):                  # arguments of `write_people`, settings of `PoseConfig`
     "Sizes of the demo"
-    people = dict(labelled=56, unlabelled=800, val=300, size=(144,108), skeleton='lsp14', occlusion=.15, yaw=0)
+    people = dict(labelled=48, unlabelled=1500, val=300, size=(144,108), skeleton='lsp14', occlusion=.15, yaw=0)
     cfg = dict(crop=(96,72), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3, width=32, freeze=2,
-               steps=350, epoch_steps=50, bs0=48, bs=12, ratio=3, views=1, lr=1e-2, stage1=3/7, stage2=3/7,
-               ramp=.02, lambda_u=3, rounds=1, sweep_views=4, instance='none', beta=.25, floor=0,
-               decay_geo=.98, decay_app=.99, weak=.5, weak_scale=.25, strong=3, strong_n=0, cutout=0)
+               recipe='rounds', steps=440, epoch_steps=40, bs0=24, stage1=5/11, stage2=5/11, rounds=1)
     if short:
         people.update(labelled=32, unlabelled=128, val=48)
         cfg.update(steps=24, epoch_steps=12)

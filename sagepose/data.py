@@ -107,6 +107,7 @@ def _category_skeleton(d, path, skeleton, category):
                                      "name a skeleton (`skeleton=coco17`, or a YAML file)"+faq('skeleton'))
     return Skeleton.from_coco(cats[0], path)
 
+# %% ../nbs/12_data.ipynb #9bbfacc8
 def _pose_set(anns, imgs, sk, root, path, labelled):
     "Annotations to arrays"
     n,k = len(anns),len(sk)

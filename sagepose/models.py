@@ -211,6 +211,7 @@ def save_model(
     for f in ('model.safetensors','model.yaml'): os.replace(folder/(f+'.part'), folder/f)
     return folder
 
+# %% ../nbs/14_models.ipynb #eb20270c
 def load_model(
     folder,         # with model.safetensors and model.yaml
     model=None,     # your own module, if it was not made by `pose_model`

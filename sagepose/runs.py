@@ -197,6 +197,7 @@ def versions():
         except PackageNotFoundError: pass
     return out
 
+# %% ../nbs/32_runs.ipynb #b79ea3e9
 def train(
     cfg:PoseConfig,
     resume=False,       # continue an unfinished run

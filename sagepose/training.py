@@ -39,6 +39,7 @@ from .priors import balance
 from .judge import *
 from .refresh import *
 from .cameras import *
+from .looks import *
 from .akm import *
 from .config import *
 
@@ -109,16 +110,18 @@ def centre(x, pad):
     "The canonical crop of a source with margin `pad`"
     return x[...,pad:x.shape[-2]-pad,pad:x.shape[-1]-pad] if pad else x
 
+# %% ../nbs/31_training.ipynb #b77e5973
 class PoseBatch(Callback):
     "Labelled crops to network input, heatmap targets and weights"
     order = -5
     def __init__(self, cfg, sk, hm, mean, std):
         self.cfg,self.sk,self.hm,self.mean,self.std = cfg,sk,hm,mean,std
-        self.pad = pad_pixels(cfg)
+        self.pad,self.looks = pad_pixels(cfg),None
     def before_train(self): self.dls.train.resize(labelled_bs(self.cfg, self.epoch))
     def before_batch(self):
-        x,kp,vis = normalise(self.xb[0], self.mean, self.std),self.yb[0],self.yb[1]
-        c = self.cfg.crop
+        x,kp,vis = self.xb[0],self.yb[0],self.yb[1]; c = self.cfg.crop
+        if self.training and self.looks: x = self.looks(x, self.gen_l)
+        x = normalise(x, self.mean, self.std)
         if self.training:
             w = strong_geometry(len(x), c, self.gen_l, rot=self.cfg.lab_rot, scale=self.cfg.lab_scale)
             x,kp,v = w.image(x, self.pad),w.kpts(kp, self.sk),w._swap(vis, self.sk)
@@ -343,6 +346,7 @@ def sweep(self:PseudoLabels, step=0):
     if self.folder: self._write(d, step)
     self.labels,self.swept = d,step
 
+# %% ../nbs/31_training.ipynb #1a9fa4b9
 @patch
 def _write(self:PseudoLabels, d, step):
     "Keep this sweep on disk, and the one before it"
@@ -604,6 +608,14 @@ def learner(self:PoseTask,
     if c.semi: learn.pseudo_labels = self.pseudo
     return learn
 
+# %% ../nbs/31_training.ipynb #1e7c8cc4
+@patch
+def looks(self:PoseTask, u, n=256):
+    "The `Looks` of at most `n` of the unlabelled crops `u`"
+    c = self.cfg; i = np.random.default_rng([c.seed,17]).permutation(len(u))[:n]
+    x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(u.imgs[i], -1, 1)))
+    return Looks(x, c.fda, c.adain, c.fda_r).to(self.device)
+
 @patch
 def semi_callbacks(self:PoseTask, args, norm):
     "The callbacks of the unlabelled part"
@@ -611,6 +623,7 @@ def semi_callbacks(self:PoseTask, args, norm):
     if self.cfg.gate=='oracle' and ref is None: raise ConfigError("gate=oracle needs `reference`, the hidden labels")
     lab = self.lab; kept = self.crops(self.sets.labelled[self.held]) if len(self.held) else None
     self.pseudo = self.labels_cb(*args, *norm, u, ref, Judge(self.cfg, self.sk, lab.kpts, lab.vis), kept)
+    if self.cfg.fda or self.cfg.adain: self.pose_batch.looks = self.looks(u)
     views = self.views_cb(*args)
     return [self.pseudo, views, MakeViews(views), PseudoLog(ref)]+([HoldOut(self.cfg)] if kept else [])
 

@@ -10,7 +10,7 @@ import fastai.basics
 from sagepose.ablations import generated, pick_arms, run_study, save_results
 
 # labels until their curve is flat, then two learning-rate cycles, each after a sweep over everybody
-recipe = dict(steps=1100, epoch_steps=50, bs0=24, stage1=3/11, stage2=3/11, rounds=2, sweep_views=2, ramp=.01)
+recipe = dict(steps=1100, epoch_steps=50, stage1=3/11, stage2=3/11, rounds=2)
 
 if __name__=='__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

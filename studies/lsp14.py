@@ -11,9 +11,8 @@ import fastai.basics
 from sagepose.ablations import pick_arms, run_study, save_results
 from sagepose.config import PoseConfig, override
 
-# labels until their curve is flat, then one learning-rate cycle after a sweep over everybody; the better 60 % of each joint
-recipe = dict(bs0=36, bs=12, ratio=3, views=1, stage1=5/11, stage2=5/11, ramp=.01, lambda_u=3, rounds=1, sweep_views=4,
-              instance='none', beta=.25, floor=0, decay_geo=.98, decay_app=.99, weak=.5, weak_scale=.25, strong=3, strong_n=0, cutout=0)
+# labels until their curve is flat, then two learning-rate cycles, each after a sweep over everybody; the better 60 % of each joint
+recipe = dict(recipe='rounds', bs0=36, stage1=5/11, stage2=5/11, sweep_views=4)
 
 def base(a):
     d = Path(a.data); more = dict(unlabelled=d/'unlabeled.json', reference=d/'unlabeled_reference.json') if a.lspet else {}
