@@ -614,7 +614,7 @@ def looks(self:PoseTask, u, n=256):
     "The `Looks` of at most `n` of the unlabelled crops `u`"
     c = self.cfg; i = np.random.default_rng([c.seed,17]).permutation(len(u))[:n]
     x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(u.imgs[i], -1, 1)))
-    return Looks(x, c.fda, c.adain, c.fda_r).to(self.device)
+    return Looks(x, c.fda, c.adain, c.fda_r, pad_pixels(c)).to(self.device)
 
 @patch
 def semi_callbacks(self:PoseTask, args, norm):
