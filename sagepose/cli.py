@@ -6,10 +6,10 @@ Docs: https://sagepose.github.io/sagepose/cli.html.md"""
 
 # %% auto #0
 __all__ = ['commands', 'order', 'command', 'arg', 'parser', 'check_cmd', 'check_run', 'train_cmd', 'eval_cmd', 'predict_cmd',
-           'demo_config', 'demo_table', 'demo_pictures', 'demo_cmd', 'ablate_cmd', 'main']
+           'demo_config', 'train_all', 'demo_table', 'demo_pictures', 'demo_cmd', 'ablate_cmd', 'main']
 
 # %% ../nbs/41_cli.ipynb #66049b18
-import argparse, json, os, shutil, sys
+import argparse, io, json, os, shutil, sys
 from pathlib import Path
 from .skeleton import SagePoseError, nearest
 from .config import *
@@ -201,6 +201,44 @@ def _demo_runs(out, short, seed):
     labels = override(labels_only(semi), 'demo', out=out/'labels')
     return {'labels only':labels, 'semi-supervised':semi}
 
+# %% ../nbs/41_cli.ipynb #bb50d5fc
+class _Named(io.TextIOBase):
+    "A stream whose lines begin with a name"
+    def __init__(self, name, to): self.name,self.to,self.rest = name,to,''
+    def write(self, s):
+        *lines,self.rest = (self.rest+s).split('\n')
+        for l in lines: self.to.write(f'{self.name:16}{l}\n' if l else '')
+        self.to.flush(); return len(s)
+
+def _train_named(name, cfg, threads):
+    "Train in a process of its own"
+    import contextlib, torch, warnings
+    from sagepose.runs import train
+    warnings.filterwarnings('ignore'); torch.set_num_threads(threads)
+    try:
+        with contextlib.redirect_stdout(_Named(name, sys.stdout)): train(cfg)
+    except KeyboardInterrupt: sys.exit(130)
+    except SagePoseError as e: sys.exit(f'{name}: {e}')
+
+def train_all(
+    cfgs        # name -> `PoseConfig`
+):              # name -> folder of the finished run
+    "Train several small runs, side by side where there is no GPU and more than one core"
+    import multiprocessing as mp
+    from sagepose.runs import train
+    from sagepose.training import best_device
+    cores = len(os.sched_getaffinity(0)) if hasattr(os,'sched_getaffinity') else os.cpu_count() or 1
+    if cores<len(cfgs) or any(best_device(c.device).type!='cpu' for c in cfgs.values()):
+        runs = {}
+        for n,c in cfgs.items(): print(f'== {n}', flush=True); runs[n] = train(c)
+        return runs
+    os.environ.setdefault('PYTHONWARNINGS', 'ignore')   # of the libraries that each process imports
+    ctx = mp.get_context('spawn'); ps = {n:ctx.Process(target=_train_named, args=(n,c,cores//len(cfgs))) for n,c in cfgs.items()}
+    for p in ps.values(): p.start()
+    for p in ps.values(): p.join()
+    if bad := [n for n,p in ps.items() if p.exitcode]: raise SagePoseError(f"{' and '.join(bad)}: the training failed; the reason is above")
+    return {n:Path(c.out) for n,c in cfgs.items()}
+
 # %% ../nbs/41_cli.ipynb #10ebf3d0
 def demo_table(
     runs        # name -> folder
@@ -292,11 +330,8 @@ All settings: sagepose train --help"""
          arg('--seed', type=int, default=0, help='of the people and of the training'))
 def demo_cmd(a):
     "Train on generated people, with and without unlabelled ones, and show what happened"
-    from sagepose.runs import train
-    out = _demo_folder(a.out); runs = {}
-    for n,cfg in _demo_runs(out, a.short, a.seed).items():
-        print(f'== {n}', flush=True); runs[n] = train(cfg); print(flush=True)
-    print(demo_table(runs)+'\n'+_legend, flush=True)
+    out = _demo_folder(a.out); runs = train_all(_demo_runs(out, a.short, a.seed))
+    print('\n'+demo_table(runs)+'\n'+_legend, flush=True)
     if a.short: print("\nThis was the short demo: far too few steps to compare the two.")
     demo_pictures(out, runs)
     print(_next.format(out=out))
