@@ -158,11 +158,11 @@ def demo_config(
     short=False     # a smoke test of half a minute instead of four minutes
 ):                  # arguments of `write_people`, settings of `PoseConfig`
     "Sizes of the demo"
-    people = dict(labelled=48, unlabelled=1500, val=300, size=(144,108), skeleton='lsp14', occlusion=.15, yaw=0)
+    people = dict(labelled=24, unlabelled=1500, val=300, size=(144,108), skeleton='lsp14', occlusion=.15, yaw=0)
     cfg = dict(crop=(96,72), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3, width=32, freeze=2,
-               recipe='rounds', steps=440, epoch_steps=40, bs0=24, stage1=5/11, stage2=5/11, rounds=1)
+               recipe='rounds', steps=520, epoch_steps=52, bs0=24, stage1=.5, stage2=.5, rounds=1)
     if short:
-        people.update(labelled=32, unlabelled=128, val=48)
+        people.update(labelled=16, unlabelled=128, val=48)
         cfg.update(steps=24, epoch_steps=12)
     return people,cfg
 
