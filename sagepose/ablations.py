@@ -10,7 +10,7 @@ __all__ = ['studies', 'measures', 'parse_arm', 'arm_config', 'short_spec', 'fold
            'generated', 'measure', 'hard_joints', 'Looked', 'perturb', 'camera', 'recover', 'drift', 'joints', 'tail',
            'use', 'shared_pck', 'measure_job', 'open_study', 'run_job', 'run_study', 'collect', 'by_seed', 'difference',
            'summary', 'arm_colours', 'show_differences', 'show_curves', 'show_levels', 'Report', 'report',
-           'save_results']
+           'save_results', 'read_results']
 
 # %% ../nbs/50_ablations.ipynb #ec2d7564
 import json, os, re, sys, time
@@ -761,8 +761,17 @@ def save_results(
     folder = Path(folder); folder.mkdir(parents=True, exist_ok=True); name = name or rep.name; v = versions()
     write_csv(folder/f'{name}.csv', rep.data.to_dict('records'))
     info = dict(command=rep.command, version=v.get('sagepose',''), device=v['machine'], date=str(datetime.date.today()), question=rep.study.question,
-                arms=rep.study.arms, notes=rep.notes, table=rep.table.to_dict('records'))
+                arms=rep.study.arms, ref=rep.study.ref, measures=list(rep.study.measures), columns=list(rep.study.columns), notes=rep.notes,
+                table=rep.table.to_dict('records'))
     (folder/f'{name}.json').write_text(json.dumps(info, indent=1)+'\n')
+
+def read_results(
+    path        # NAME.json that `save_results` wrote; NAME.csv lies beside it
+):              # `Report`, computed anew from the numbers
+    "The report of results that were kept"
+    path = Path(path); d = json.loads(path.read_text()); df = pd.read_csv(path.with_suffix('.csv'))
+    study = Study(d['question'], d['arms'], d['ref'], tuple(d['measures']), tuple(d['columns']))
+    return Report(path.stem, study, df, summary(df, study), d['notes'], _figures(df, study), path, d['command'])
 
 # %% ../nbs/50_ablations.ipynb #4d70a35c
 def _write(rep, out):

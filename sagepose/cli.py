@@ -289,13 +289,13 @@ def _on_val(run, n=8):
 
 # %% ../nbs/41_cli.ipynb #e364a9a6
 def _curves(runs):
-    "Validation PCK of all runs over their cost, and the pseudo-labels of the last"
+    "Validation PCK over all runs, and the pseudo-labels of the last"
     import matplotlib.pyplot as plt
     from sagepose.runs import read_csv
     from sagepose.visuals import palette
     fig,(l,r) = plt.subplots(1, 2, figsize=(8,2.6), dpi=80)
     for (n,f),c in zip(runs.items(), (palette['labels'],palette['semi'])):
-        rows = read_csv(Path(f)/'log.csv'); x = [o['step'] for o in rows]
+        rows = read_csv(Path(f)/'log.csv'); x = [o['step']/rows[-1]['step'] for o in rows]
         l.plot(x, [o['pck'] for o in rows], c=c, marker='.', label=n)
     for k,c,t in (('coverage','fused','kept'), ('accuracy','labels','right, all'),
                   ('kept_accuracy','kept','right, kept'),
@@ -303,7 +303,7 @@ def _curves(runs):
         xy = [(o['step'],o[k]) for o in rows if o.get(k) is not None]
         ls = '--' if k=='coverage' else '-'
         if xy: r.plot(*zip(*xy), c=palette[c], marker='.', ls=ls, label=t)
-    l.set(title='PCK@.2, validation', xlabel='step')
+    l.set(title='PCK@.2, validation', xlabel='share of the run', xlim=(0,1.02))
     r.set(title='pseudo-labels', xlabel='step', ylim=(0,1.02))
     l.legend(fontsize=7, frameon=False)
     if r.lines: r.legend(fontsize=7, frameon=False)
