@@ -450,10 +450,10 @@ def open_study(
         if w := _differs(cfg, override(PoseConfig(), f, **d['base'])):
             raise SagePoseError(f"{out}: holds studies of another configuration: {w[0]}={w[1]!r} there, {w[2]!r} here; "
                                 "name another folder (--out)")
-        old = d['studies'].get(name, {}).get('arms', {})
+        was = d['studies'].get(name, {}); old = was.get('arms', {})
         for l,a in study.arms.items():
             if old.get(l, a)!=a: raise SagePoseError(f"{out}: arm {l!r} of {name} was {old[l]!r} there, {a!r} here; name another folder (--out)")
-        new = asdict(study); new.update(arms=old|study.arms, tests=[*map(str,tests)], command=command, **{k:list(new[k]) for k in ('measures','columns')})
+        new = asdict(study); new.update(arms=old|study.arms, ref=was.get('ref', study.ref), tests=[*map(str,tests)], command=command, **{k:list(new[k]) for k in ('measures','columns')})
         d['studies'][name] = new; part = f.with_suffix('.part'); part.write_text(yaml.safe_dump(d, sort_keys=False)); os.replace(part, f)
 
 # %% ../nbs/50_ablations.ipynb #8849f3a4
