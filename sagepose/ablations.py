@@ -561,7 +561,7 @@ def _rows(label, f, arm):
     log = read_csv(f/'log.csv'); last = int(log[-1]['step']); seed = arm['seed']
     one = lambda s,k,v: dict(arm=label, seed=seed, step=int(s), metric=k, value=round(float(v), 5))
     none = {'kept_accuracy':0., 'dropped_accuracy':1.}      # there is no accuracy of nothing
-    rows = [one(r['step'], k, r[k]) for r in log for k in _logged if r.get(k) is not None and none.get(k)!=r.get('coverage', -1)]
+    rows = [one(r['step'], k, r[k]) for r in log for k in _logged if r.get(k) is not None and (k not in none or r.get('coverage')!=none[k])]
     rows.append(one(last, 'F', arm['F']))
     m = json.loads((f/'measures.json').read_text()) if (f/'measures.json').exists() else {}
     return rows+[one(last, k, v) for d in m.values() for k,v in d.items() if k not in _logged]
