@@ -603,7 +603,7 @@ def summary(
         if a!=study.ref: r[f'minus {study.ref}'] = _ci(difference(df, a, study.ref), '+')
         if labels and a!=labels: r[f'minus {labels} at best'] = _ci(difference(df, a, labels, ref_best=True), '+')
         rows.append(dict(r, **{m:mean(a, m) for m in study.columns}))
-    return pd.DataFrame(rows).fillna('')
+    d = pd.DataFrame(rows).fillna(''); return d[[c for c in d if c not in study.columns]+[c for c in d if c in study.columns]]
 
 # %% ../nbs/50_ablations.ipynb #02f8bae5
 def _interval(x): c = mean_ci(x); return (c.lo,c.hi) if c.n>1 else (c.mean,c.mean)
@@ -646,7 +646,7 @@ def show_curves(
     for ax,m in zip(axs[0], metrics):
         sns.lineplot(d[d.metric==m], x='run', y='value', hue='arm', style='arm', palette=arm_colours(study), ax=ax,
                      errorbar=_interval, lw=1.2, legend=m==metrics[0])
-        ax.set(title=m.replace('_',' '), xlabel='share of the compute', ylabel='%' if m==metrics[0] else '')
+        ax.set(title=m.replace('_',' '), xlabel='share of the run', ylabel='%' if m==metrics[0] else '')
     _legend(fig, axs[0,0])
     sns.despine(fig); fig.tight_layout(pad=.4); plt.close(fig)
     return fig

@@ -32,8 +32,11 @@ def light_field(
     d[...,torch.tensor(rows, device=x.device)[:,None],torch.arange(r+1, device=x.device)] = new
     return torch.fft.irfft2(d, s=x.shape[-2:])
 
-def fourier_look(x, amp): # see `light_field`
-    "Pictures with the low amplitudes of others (Yang and Soatto, FDA, 2020), from 0 to 255"
+def fourier_look(
+    x:Tensor,   # (b,3,H,W) bytes or floats from 0 to 255
+    amp:Tensor  # (b,3,2r+1,r+1) from `low_amplitude` of others
+):              # (b,3,H,W) floats from 0 to 255
+    "Pictures with the low amplitudes of others (Yang and Soatto, FDA, 2020)"
     return (x.float()+light_field(x, amp)).clamp(0,255)
 
 # %% ../nbs/06_looks.ipynb #41f8e6ec
