@@ -10,7 +10,7 @@ __all__ = ['recipes', 'PoseConfig', 'ConfigError', 'override', 'read_config', 'c
            'labels_only']
 
 # %% ../nbs/30_config.ipynb #8a3dc15e
-import inspect, math, re
+import inspect, math, os, re
 from dataclasses import dataclass, asdict, field, fields, replace
 from pathlib import Path
 from .skeleton import *
@@ -303,9 +303,10 @@ _counted = {}
 def count_people(
     cfg:PoseConfig
 ):              # (labelled, unlabelled)
-    "How many people the files of `cfg` hold; they are read once"
+    "How many people the files of `cfg` hold; they are read again only when they have changed"
     from sagepose.training import PoseSets
-    key = tuple(getattr(cfg, k) for k in ('labelled','labelled_ids','unlabelled','pool','root','boxes','semi'))
+    files = [cfg.labelled, cfg.labelled_ids, cfg.unlabelled, cfg.boxes]
+    key = (*files, cfg.pool, cfg.root, cfg.semi, *(os.path.getmtime(f) for f in files if f and os.path.exists(f)))
     if key not in _counted:
         s = PoseSets(replace(cfg, val='', reference='')); _counted[key] = len(s.labelled),len(s.unlabelled or ())
     return _counted[key]
