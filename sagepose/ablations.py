@@ -347,6 +347,7 @@ def perturb(job):
         out.update(r); out[f'perturb/{k}'] = float(np.mean([*r.values()]))
     return out
 
+# %% ../nbs/50_ablations.ipynb #49b16b70
 @measure
 def camera(job):
     "PCK as it is and through other cameras"
@@ -693,6 +694,7 @@ class Report:
     command:str=''      # that started it
     def _repr_markdown_(self): return self.markdown()
 
+# %% ../nbs/50_ablations.ipynb #5bd203eb
 def _markdown(self):
     "Question, table and notes"
     from sagepose.visuals import as_markdown
@@ -752,6 +754,7 @@ def _notes(out, study, cfg, df, name):
     if len(F) and F.median()<5000: out.insert(0, 'A short form: it shows that every arm runs; no number in it means anything.')
     return out
 
+# %% ../nbs/50_ablations.ipynb #e3f8d4fa
 def save_results(
     rep:Report,
     folder, name=None   # e.g. results/; of the files, default that of the study

@@ -220,6 +220,7 @@ def _train_named(name, cfg, threads):
     except KeyboardInterrupt: sys.exit(130)
     except SagePoseError as e: sys.exit(f'{name}: {e}')
 
+# %% ../nbs/41_cli.ipynb #343ec085
 def train_all(
     cfgs        # name -> `PoseConfig`
 ):              # name -> folder of the finished run
@@ -351,6 +352,7 @@ def _ints(s, what):
     try: return [int(i) for i in s.split(',')]
     except ValueError: raise SagePoseError(f"{what}={s!r} should be numbers, e.g. 0,1,2") from None
 
+# %% ../nbs/41_cli.ipynb #a41f9110
 def _study_config(a, path, kv, seeds):
     "The configuration that the arms change"
     from sagepose.ablations import generated

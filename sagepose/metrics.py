@@ -55,6 +55,7 @@ def head_scale(
                                             "give it `head=` or measure with `torso_scale`")
     return _seg_len(gt, vis, [sk.head])[:,0]
 
+# %% ../nbs/13_metrics.ipynb #1ce0c592
 def head_box_scale(
     boxes:Tensor, # (b,4) x,y,w,h of the *head*, pixels
     bias:float=.6 # MPII's factor

@@ -141,6 +141,7 @@ def _checkpoint(self, epoch):
                     seconds=self.before+time.time()-self.t0)
 RunLog._row,RunLog._checkpoint = _row,_checkpoint
 
+# %% ../nbs/32_runs.ipynb #cf142410
 def _joint_rows(self, row):
     "One row a joint: PCK, and what the gates did"
     p = getattr(self.learn,'pseudo',None) or {}

@@ -255,6 +255,7 @@ def _from_yaml(cls,
     except yaml.YAMLError as e: raise SkeletonError(f"{path}: not YAML: {e}") from None
     return cls.from_dict(d, str(path))
 
+# %% ../nbs/00_skeleton.ipynb #e77e7bd3
 def _from_coco(cls,
     cat:dict,           # a COCO category: `keypoints` (names) and `skeleton` (1-based limbs)
     where='category'    # the file, for error messages
