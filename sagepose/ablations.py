@@ -81,9 +81,9 @@ class Study:
         if self.ref not in self.arms: raise ConfigError(f"the study compares with {self.ref!r}, which is no arm of it")
 
 _gate,_kept = ('coverage','accuracy','kept_accuracy'),('coverage','kept_accuracy','use/right','use/wrong')
-_mask = lambda hide='joint', cutout=4, cutmix=0: f'semi hide={hide} cutout={cutout} cutmix={cutmix}'
-_masks = {'no masks':_mask(cutout=0), 'boxes anywhere':_mask('random'), 'boxes on joints':_mask(), 'boxes along limbs':_mask('limb'),
-          'adaptive masking':_mask('akm'), 'limb CutMix':_mask(cutout=0, cutmix=.5), 'both':_mask('akm', cutmix=.5)}
+_hiding = lambda hide='joint', cutout=4, cutmix=0: f'semi hide={hide} cutout={cutout} cutmix={cutmix}'
+_hidings = {'no masks':_hiding(cutout=0), 'boxes anywhere':_hiding('random'), 'boxes on joints':_hiding(), 'boxes along limbs':_hiding('limb'),
+          'adaptive masking':_hiding('akm'), 'limb CutMix':_hiding(cutout=0, cutmix=.5), 'both':_hiding('akm', cutmix=.5)}
 _views = {f'M={m}':f'semi views={m}' for m in (1,2,3)}
 studies = {}
 
@@ -98,7 +98,7 @@ studies.update(
     teachers=Study('Are two teachers better than one at equal compute?', {'two teachers':'semi',
         'two teachers, equal decay':'semi decay_geo=@decay_app', 'one teacher, one view':'one_teacher'}, '', ('use',), _kept),
     views=Study('How many strong views?', _views, 'M=2', (), ('accuracy',)),
-    masks=Study('Do adaptive masking and limb CutMix help?', _masks, 'no masks', ('recover',), ('recover/covered',)),
+    masks=Study('Do adaptive masking and limb CutMix help?', _hidings, 'no masks', ('recover',), ('recover/covered',)),
     priors=Study('Do structure priors help, and how do they depend on the threshold?', {
         'no priors':'semi priors=false', 'priors':'semi priors=true', 'priors and weights':'semi priors=true structure=true',
         'no priors, loose':'semi priors=false beta=1.5', 'priors, loose':'semi priors=true beta=1.5',
@@ -118,7 +118,7 @@ studies.update(
         'by person':'semi fusion=instance', 'mean':'semi fusion=mean'}, '', ('joints',), ('pck/hard','pck/easy','accuracy')),
     perturbation=Study('How stable is the model under growing perturbation?', _views, 'M=2', ('perturb',),
         ('perturb/rotation','perturb/colour','perturb/boxes')),
-    recovery=Study('Are covered limbs recovered?', _masks, 'no masks', ('recover',), ('recover/clean','recover/covered')),
+    recovery=Study('Are covered limbs recovered?', _hidings, 'no masks', ('recover',), ('recover/clean','recover/covered')),
     longtail=Study('Do dynamic thresholds keep the joints of the long tail?', {'dynamic':'semi gate=adaptive',
         'fixed .5':'semi gate=fixed fixed=.5', 'fixed .7':'semi gate=fixed fixed=.7', 'fixed .9':'semi gate=fixed fixed=.9'},
         '', ('tail',), ('tail/coverage','tail/kept_accuracy','tail/pck','head/coverage')),
@@ -309,7 +309,7 @@ class Looked:
     def inputs(self, photo=None):
         "(n,3,H,W) with margin, changed by a `Photometric`"
         x = [photo(im, i) if photo else im for i,im in enumerate(self.x.imgs)]
-        return normalise(torch.from_numpy(np.stack(x)).permute(0,3,1,2), self.p.mean, self.p.std)
+        return normalise(to_chw(np.stack(x)), self.p.mean, self.p.std)
 
     @torch.no_grad()
     def answer(self, x):

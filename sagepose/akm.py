@@ -11,6 +11,7 @@ __all__ = ['fills', 'misplaced', 'JointHistory', 'difficulty', 'chances', 'body_
 # %% ../nbs/23_akm.ipynb #c6dcca40
 import torch
 from torch import Tensor
+from fastcore.basics import patch
 from fastai.callback.core import Callback
 from .skeleton import *
 from .heatmaps import *
@@ -241,28 +242,30 @@ class AKM(torch.nn.Module):
         self.mask = dict(n=n, radius=radius, most=most, area=area, kinds=kinds)
         self.history = JointHistory(len(sk), decay)
 
-    @torch.no_grad()
-    def forward(self,
-        x, kpts,        # (b,3,H,W), 0 is the mean colour; (b,k,2) targets in its pixels
-        conf, w,        # (b,k) confidences and weights of the targets, in the views' order of names
-        group=1,        # how many neighbours show the same person
-        generator=None  # `torch.Generator` on the CPU
-    ):                  # (b,3,H,W); dict of `hid`, `limbs`, `difficulty`
-        "Paste and hide"
-        d = difficulty(conf, self.history.rate.to(conf), self.mix); p = chances(d, w, self.T)
-        took = torch.zeros(len(x), len(self.sk.limbs), dtype=torch.bool, device=x.device)
-        if self.cutmix:
-            on = (torch.rand(len(x),1,generator=generator)<self.cutmix).to(x.device); l = torch.tensor(self.sk.limbs).T
-            x,took,_ = limb_cutmix(x, kpts, conf, self.sk, w*on, (p[:,l[0]]+p[:,l[1]])/2, group=group,
-                                   least=self.least, generator=generator)
-        if self.mask['n'][1]==0: return x,dict(hid=torch.zeros_like(w, dtype=torch.bool), limbs=took, difficulty=d)
-        x,hid = mask_joints(x, kpts, p, self.sk, group=group, generator=generator, **self.mask)
-        return x,dict(hid=hid, limbs=took, difficulty=d)
-
     def update(self, pred, targ, w=None, hid=None):
         "Learn from where the student put (b,k) joints; `hid` ones do not count"
         w = torch.ones_like(pred[...,0]) if w is None else w.float()
         self.history.update(misplaced(pred, targ, person_size(targ), self.share), w if hid is None else w*~hid)
+
+# %% ../nbs/23_akm.ipynb #43d794c2
+@patch
+@torch.no_grad()
+def forward(self:AKM,
+    x, kpts,        # (b,3,H,W), 0 is the mean colour; (b,k,2) targets in its pixels
+    conf, w,        # (b,k) confidences and weights of the targets, in the views' order of names
+    group=1,        # how many neighbours show the same person
+    generator=None  # `torch.Generator` on the CPU
+):                  # (b,3,H,W); dict of `hid`, `limbs`, `difficulty`
+    "Paste and hide"
+    d = difficulty(conf, self.history.rate.to(conf), self.mix); p = chances(d, w, self.T)
+    took = torch.zeros(len(x), len(self.sk.limbs), dtype=torch.bool, device=x.device)
+    if self.cutmix:
+        on = (torch.rand(len(x),1,generator=generator)<self.cutmix).to(x.device); l = torch.tensor(self.sk.limbs).T
+        x,took,_ = limb_cutmix(x, kpts, conf, self.sk, w*on, (p[:,l[0]]+p[:,l[1]])/2, group=group,
+                               least=self.least, generator=generator)
+    if self.mask['n'][1]==0: return x,dict(hid=torch.zeros_like(w, dtype=torch.bool), limbs=took, difficulty=d)
+    x,hid = mask_joints(x, kpts, p, self.sk, group=group, generator=generator, **self.mask)
+    return x,dict(hid=hid, limbs=took, difficulty=d)
 
 # %% ../nbs/23_akm.ipynb #693dd52e
 def show_difficulty(

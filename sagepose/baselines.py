@@ -19,6 +19,7 @@ from fastai.callback.core import Callback
 
 # %% ../nbs/42_baselines.ipynb #9e82b68b
 from .skeleton import *
+from .geometry import *
 from .augmentations import *
 from .models import *
 from .fusion import *

@@ -6,8 +6,8 @@ Docs: https://sagepose.github.io/sagepose/data.html.md"""
 
 # %% auto #0
 __all__ = ['PoseSet', 'read_coco', 'image_files', 'read_folder', 'read_unlabelled', 'read_deeplabcut', 'write_coco',
-           'crop_matrix', 'apply_matrix', 'read_image', 'cut', 'crops', 'Crops', 'LabelledLoader', 'EndlessOrder',
-           'endless', 'pose_dls', 'describe']
+           'crop_matrix', 'apply_matrix', 'read_image', 'cut', 'crops', 'Crops', 'to_chw', 'LabelledLoader',
+           'EndlessOrder', 'endless', 'pose_dls', 'describe']
 
 # %% ../nbs/12_data.ipynb #87ecf866
 import hashlib, json, os, csv
@@ -382,11 +382,15 @@ class Crops(torch.utils.data.Dataset):
         img = self.imgs[i]
         if self.views is not None:
             vs = [img if v is None else v(img, seed*16+j) for j,v in enumerate(self.views)]
-            return _chw(np.stack(vs)),i
+            return to_chw(np.stack(vs)),i
         if self.photo and seed is not None: img = self.photo(img, seed)
-        return _chw(img),self.kpts[i],self.vis[i],i
+        return to_chw(img),self.kpts[i],self.vis[i],i
 
-def _chw(x): return torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, -3)))
+def to_chw(
+    x       # (...,H,W,3) array
+):          # (...,3,H,W) tensor
+    "Pictures as networks want them: channels first"
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, -3)))
 
 # %% ../nbs/12_data.ipynb #b95aca13
 class LabelledLoader(DataLoader):

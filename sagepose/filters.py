@@ -12,6 +12,7 @@ __all__ = ['rules', 'across', 'RunningStats', 'Rule', 'AdaptiveGate', 'FixedGate
 # %% ../nbs/21_filters.ipynb #ab98211e
 import math, torch, torch.distributed
 from torch import Tensor
+from fastcore.basics import patch
 from .skeleton import *
 from .heatmaps import *
 
@@ -153,28 +154,32 @@ class Gates(torch.nn.Module):
         self.kpt = rules[rule](k, floor=floor, cap=tau_kpt, decay=decay, **kw)
         self.own = own
 
-    def update(self, conf, score=None):
-        "Take confidences `conf` (b,k) and scores (b,) of people, default the mean, into the statistics"
-        self.kpt.update(conf)
-        if self.ins is not None: self.ins.update(_score(conf, score))
-
-    def reset(self):
-        "Forget the statistics, e.g. where the unit of confidence changes"
-        for m in self.modules():
-            if isinstance(m, RunningStats): m.reset()
-
     @property
     def tau(self):
         "(k,) thresholds of the keypoints now"
         t = self.kpt.tau
         return t if self.own is None else torch.where(self.own.to(t).isnan(), t, self.own.to(t))
 
-    def forward(self, conf, score=None):
-        "(b,k) weights from 0 to 1"
-        w = self.kpt(conf)
-        if self.own is not None:
-            o = self.own.to(conf); w = torch.where(o.isnan(), w, (conf>=o).float())
-        return w if self.ins is None else w*self.ins(_score(conf, score))
+# %% ../nbs/21_filters.ipynb #77d5e809
+@patch
+def update(self:Gates, conf, score=None):
+    "Take confidences `conf` (b,k) and scores (b,) of people, default the mean, into the statistics"
+    self.kpt.update(conf)
+    if self.ins is not None: self.ins.update(_score(conf, score))
+
+@patch
+def reset(self:Gates):
+    "Forget the statistics, e.g. where the unit of confidence changes"
+    for m in self.modules():
+        if isinstance(m, RunningStats): m.reset()
+
+@patch
+def forward(self:Gates, conf, score=None):
+    "(b,k) weights from 0 to 1"
+    w = self.kpt(conf)
+    if self.own is not None:
+        o = self.own.to(conf); w = torch.where(o.isnan(), w, (conf>=o).float())
+    return w if self.ins is None else w*self.ins(_score(conf, score))
 
 def _score(conf, score): return conf.mean(1, keepdim=True) if score is None else score[:,None]
 

@@ -11,6 +11,7 @@ __all__ = ['low_amplitude', 'light_field', 'fourier_look', 'colour_stats', 'colo
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from .geometry import centre
 
 # %% ../nbs/06_looks.ipynb #8f8cb5b7
 def _rows(r): return [*range(-r,0), *range(r+1)]
@@ -65,9 +66,7 @@ class Looks:
         pad=0           # width of the crops' margin
     ):
         self.fda,self.adain,self.pad,self.n = fda,adain,pad,len(x)
-        x = self.inside(x); self.amp,self.stats = low_amplitude(x, r),colour_stats(x)
-
-    def inside(self, x): p = self.pad; return x[...,p:x.shape[-2]-p,p:x.shape[-1]-p]
+        x = centre(x, pad); self.amp,self.stats = low_amplitude(x, r),colour_stats(x)
 
     def to(self, device): self.amp,self.stats = self.amp.to(device),self.stats.to(device); return self
 
@@ -78,7 +77,7 @@ class Looks:
         "Crops of which some have another look"
         b = len(x); i = torch.randint(self.n, (b,), generator=generator).to(x.device)
         u = torch.rand(b,1,1,1, generator=generator).to(x.device); y = x.float()
-        c = self.inside(y)
+        c = centre(y, self.pad)
         if self.adain: y = torch.where(u>=1-self.adain, colour_look(y, self.stats[i], colour_stats(c)), y)
         if self.fda: y = torch.where(u<self.fda, y+F.pad(light_field(c, self.amp[i]), (self.pad,)*4, mode='circular'), y)
         return y.clamp(0,255)

@@ -83,8 +83,7 @@ def _heat(self,
     "Heatmaps of crops, `bs` at a time"
     out = []
     for i in range(0, len(x), self.bs):
-        b = torch.from_numpy(np.ascontiguousarray(x[i:i+self.bs])).to(self.device).permute(0,3,1,2)
-        b = normalise(b, self.mean, self.std)
+        b = normalise(to_chw(x[i:i+self.bs]).to(self.device), self.mean, self.std)
         h = heatmaps(self.model(b))[0].float()
         if flip: h = (h+flip_hm(heatmaps(self.model(b.flip(-1)))[0].float(), self.sk))/2
         out.append(h)
