@@ -62,8 +62,10 @@ def short_spec(
 ):                  # string
     "`spec` without settings that change nothing, in order"
     name,kv = parse_arm(spec); p,c = preset(cfg, name),arm_config(cfg, spec)
-    show = lambda v: ','.join(map(str, v)) if isinstance(v, tuple) else f'{v:g}' if isinstance(v, float) else str(v)
-    return ' '.join([name, *(f'{k}={show(getattr(c,k))}' for k in sorted(kv) if getattr(c,k)!=getattr(p,k))])
+    show = lambda v: (','.join(map(str, v)) if isinstance(v, tuple) else
+                      f'{v:g}' if isinstance(v, float) else str(v))
+    return ' '.join([name, *(f'{k}={show(getattr(c,k))}' for k in sorted(kv)
+                             if getattr(c,k)!=getattr(p,k))])
 
 def folder_name(spec, seed): return re.sub(r'[^\w=.+,-]', '_', spec.replace(' ', ','))+f'@{seed}'
 
@@ -78,67 +80,96 @@ class Study:
     columns:tuple=()    # metrics of the tables, beside PCK
     def __post_init__(self):
         self.ref = self.ref or next(iter(self.arms))
-        if self.ref not in self.arms: raise ConfigError(f"the study compares with {self.ref!r}, which is no arm of it")
+        if self.ref not in self.arms:
+            raise ConfigError(f"the study compares with {self.ref!r}, which is no arm of it")
 
-_gate,_kept = ('coverage','accuracy','kept_accuracy'),('coverage','kept_accuracy','use/right','use/wrong')
-_hiding = lambda hide='joint', cutout=4, cutmix=0: f'semi hide={hide} cutout={cutout} cutmix={cutmix}'
-_hidings = {'no masks':_hiding(cutout=0), 'boxes anywhere':_hiding('random'), 'boxes on joints':_hiding(), 'boxes along limbs':_hiding('limb'),
-          'adaptive masking':_hiding('akm'), 'limb CutMix':_hiding(cutout=0, cutmix=.5), 'both':_hiding('akm', cutmix=.5)}
+_gate,_kept = (('coverage','accuracy','kept_accuracy'),
+               ('coverage','kept_accuracy','use/right','use/wrong'))
+_hiding = lambda hide='joint', cutout=4, cutmix=0: (
+    f'semi hide={hide} cutout={cutout} cutmix={cutmix}')
+_hidings = {
+    'no masks':_hiding(cutout=0), 'boxes anywhere':_hiding('random'),
+    'boxes on joints':_hiding(), 'boxes along limbs':_hiding('limb'),
+    'adaptive masking':_hiding('akm'), 'limb CutMix':_hiding(cutout=0, cutmix=.5),
+    'both':_hiding('akm', cutmix=.5)}
 _views = {f'M={m}':f'semi views={m}' for m in (1,2,3)}
 studies = {}
 
 # %% ../nbs/50_ablations.ipynb #ec92329a
 studies['baselines'] = Study('Does the method beat what is known, at equal compute?', {
-    'method':'semi', 'labels only':'labels', 'Mean Teacher':'mean_teacher', 'FixMatch':'fixmatch', 'UDA':'uda',
-    'cutout, one network':'cutout', 'dual students':'dual', 'MultiAugs':'multiaugs', 'oracle gate':'oracle',
+    'method':'semi', 'labels only':'labels', 'Mean Teacher':'mean_teacher',
+    'FixMatch':'fixmatch', 'UDA':'uda', 'cutout, one network':'cutout',
+    'dual students':'dual', 'MultiAugs':'multiaugs', 'oracle gate':'oracle',
     'all labels':'all'}, 'labels only', ('use',), _gate)
 
 # %% ../nbs/50_ablations.ipynb #58f4f998
 studies.update(
-    teachers=Study('Are two teachers better than one at equal compute?', {'two teachers':'semi',
-        'two teachers, equal decay':'semi decay_geo=@decay_app', 'one teacher, one view':'one_teacher'}, '', ('use',), _kept),
+    teachers=Study('Are two teachers better than one at equal compute?', {
+        'two teachers':'semi', 'two teachers, equal decay':'semi decay_geo=@decay_app',
+        'one teacher, one view':'one_teacher'}, '', ('use',), _kept),
     views=Study('How many strong views?', _views, 'M=2', (), ('accuracy',)),
-    masks=Study('Do adaptive masking and limb CutMix help?', _hidings, 'no masks', ('recover',), ('recover/covered',)),
+    masks=Study('Do adaptive masking and limb CutMix help?', _hidings,
+        'no masks', ('recover',), ('recover/covered',)),
     priors=Study('Do structure priors help, and how do they depend on the threshold?', {
-        'no priors':'semi priors=false', 'priors':'semi priors=true', 'priors and weights':'semi priors=true structure=true',
-        'no priors, loose':'semi priors=false beta=1.5', 'priors, loose':'semi priors=true beta=1.5',
-        'no priors, strict':'semi priors=false beta=-.5', 'priors, strict':'semi priors=true beta=-.5'},
+        'no priors':'semi priors=false', 'priors':'semi priors=true',
+        'priors and weights':'semi priors=true structure=true',
+        'no priors, loose':'semi priors=false beta=1.5',
+        'priors, loose':'semi priors=true beta=1.5',
+        'no priors, strict':'semi priors=false beta=-.5',
+        'priors, strict':'semi priors=true beta=-.5'},
         'no priors', ('drift',), ('drift/share','coverage','kept_accuracy')),
-    thresholds=Study('Dynamic or fixed thresholds?', {'mean - .5 sd':'semi gate=adaptive beta=.5', 'mean - 1 sd':'semi gate=adaptive beta=1',
+    thresholds=Study('Dynamic or fixed thresholds?', {
+        'mean - .5 sd':'semi gate=adaptive beta=.5', 'mean - 1 sd':'semi gate=adaptive beta=1',
         **{f'fixed {t}':f'semi gate=fixed fixed={t}' for t in ('.3','.5','.7','.9')},
-        'SoftMatch':'semi gate=soft', 'FlexMatch':'semi gate=flex', 'FreeMatch':'semi gate=free'}, '', ('use',), _kept),
-    domain=Study('Do style transfer and cameras help?', {'neither':'semi camera=0', 'style (FDA) on labels':'semi fda=.5 camera=0',
-        'cameras on unlabelled':'semi camera=.5', 'both':'semi fda=.5 camera=.5'}, '', ('camera',), ('camera/tilt','camera/fisheye')),
-    gates=Study('Instance gate, then keypoint gate?', {'both gates':'semi', 'keypoint gate only':'semi instance=none',
-        'instance gate only':'semi tau_kpt=0', 'no gate':'semi gate=none', 'oracle gate':'oracle'}, '', ('use',), _kept))
+        'SoftMatch':'semi gate=soft', 'FlexMatch':'semi gate=flex',
+        'FreeMatch':'semi gate=free'}, '', ('use',), _kept),
+    domain=Study('Do style transfer and cameras help?', {
+        'neither':'semi camera=0', 'style (FDA) on labels':'semi fda=.5 camera=0',
+        'cameras on unlabelled':'semi camera=.5', 'both':'semi fda=.5 camera=.5'},
+        '', ('camera',), ('camera/tilt','camera/fisheye')),
+    gates=Study('Instance gate, then keypoint gate?', {
+        'both gates':'semi', 'keypoint gate only':'semi instance=none',
+        'instance gate only':'semi tau_kpt=0', 'no gate':'semi gate=none',
+        'oracle gate':'oracle'}, '', ('use',), _kept))
 
 # %% ../nbs/50_ablations.ipynb #bdae6b28
 studies.update(
-    fusion=Study('Does fusion by keypoint help the hard joints?', {'by keypoint':'semi fusion=keypoint',
-        'by person':'semi fusion=instance', 'mean':'semi fusion=mean'}, '', ('joints',), ('pck/hard','pck/easy','accuracy')),
-    perturbation=Study('How stable is the model under growing perturbation?', _views, 'M=2', ('perturb',),
-        ('perturb/rotation','perturb/colour','perturb/boxes')),
-    recovery=Study('Are covered limbs recovered?', _hidings, 'no masks', ('recover',), ('recover/clean','recover/covered')),
-    longtail=Study('Do dynamic thresholds keep the joints of the long tail?', {'dynamic':'semi gate=adaptive',
-        'fixed .5':'semi gate=fixed fixed=.5', 'fixed .7':'semi gate=fixed fixed=.7', 'fixed .9':'semi gate=fixed fixed=.9'},
+    fusion=Study('Does fusion by keypoint help the hard joints?', {
+        'by keypoint':'semi fusion=keypoint', 'by person':'semi fusion=instance',
+        'mean':'semi fusion=mean'}, '', ('joints',), ('pck/hard','pck/easy','accuracy')),
+    perturbation=Study('How stable is the model under growing perturbation?', _views,
+        'M=2', ('perturb',), ('perturb/rotation','perturb/colour','perturb/boxes')),
+    recovery=Study('Are covered limbs recovered?', _hidings,
+        'no masks', ('recover',), ('recover/clean','recover/covered')),
+    longtail=Study('Do dynamic thresholds keep the joints of the long tail?', {
+        'dynamic':'semi gate=adaptive', 'fixed .5':'semi gate=fixed fixed=.5',
+        'fixed .7':'semi gate=fixed fixed=.7', 'fixed .9':'semi gate=fixed fixed=.9'},
         '', ('tail',), ('tail/coverage','tail/kept_accuracy','tail/pck','head/coverage')),
-    drift=Study('Does the loop from priors to weights stop poses from drifting?', {'off':'semi priors=false structure=false',
-        'weights':'semi priors=false structure=true', 'losses':'semi priors=true structure=false',
-        'both':'semi priors=true structure=true'}, '', ('drift',), ('drift/share','drift/truth')),
-    camera=Study('Does camera augmentation carry over to other cameras?', {'without':'semi camera=0', 'with':'semi camera=.5'},
+    drift=Study('Does the loop from priors to weights stop poses from drifting?', {
+        'off':'semi priors=false structure=false', 'weights':'semi priors=false structure=true',
+        'losses':'semi priors=true structure=false', 'both':'semi priors=true structure=true'},
+        '', ('drift',), ('drift/share','drift/truth')),
+    camera=Study('Does camera augmentation carry over to other cameras?', {
+        'without':'semi camera=0', 'with':'semi camera=.5'},
         '', ('camera',), ('camera/plain','camera/tilt','camera/above','camera/fisheye')),
-    use=Study('How much of the pseudo-labels is used, and rightly?', {'method':'semi', 'keypoint gate only':'semi instance=none',
-        'fixed .5':'semi gate=fixed fixed=.5', 'fixed .9':'semi gate=fixed fixed=.9', 'one teacher':'one_teacher',
-        'FixMatch':'fixmatch', 'UDA':'uda'}, '', ('use',), ('coverage','kept_accuracy','use/right','use/wrong')))
+    use=Study('How much of the pseudo-labels is used, and rightly?', {
+        'method':'semi', 'keypoint gate only':'semi instance=none',
+        'fixed .5':'semi gate=fixed fixed=.5', 'fixed .9':'semi gate=fixed fixed=.9',
+        'one teacher':'one_teacher', 'FixMatch':'fixmatch', 'UDA':'uda'},
+        '', ('use',), ('coverage','kept_accuracy','use/right','use/wrong')))
 
 # %% ../nbs/50_ablations.ipynb #6d2e25ff
 studies.update(
-    refresh=Study('Pseudo-labels in every step, or re-estimated now and then?', {'as it is':'semi',
-        'every step':'semi online=true', 'every epoch':'semi refresh=1', 'two rounds':'semi rounds=2 refresh=0'}, '', ('use',), _kept),
-    targets=Study('Soft, sharpened or rendered targets?', {'rendered':'semi online=true target=render',
-        'sharpened':'semi online=true target=sharp', 'soft':'semi online=true target=soft'}, '', (), ('accuracy',)),
-    calibration=Study('Does a calibrated confidence help?', {'raw peaks':'semi calibrate=none', 'logistic':'semi calibrate=logistic',
-        'logistic, weighs teachers':'semi calibrate=logistic trust=correct'}, '', ('use',), _kept))
+    refresh=Study('Pseudo-labels in every step, or re-estimated now and then?', {
+        'as it is':'semi', 'every step':'semi online=true', 'every epoch':'semi refresh=1',
+        'two rounds':'semi rounds=2 refresh=0'}, '', ('use',), _kept),
+    targets=Study('Soft, sharpened or rendered targets?', {
+        'rendered':'semi online=true target=render', 'sharpened':'semi online=true target=sharp',
+        'soft':'semi online=true target=soft'}, '', (), ('accuracy',)),
+    calibration=Study('Does a calibrated confidence help?', {
+        'raw peaks':'semi calibrate=none', 'logistic':'semi calibrate=logistic',
+        'logistic, weighs teachers':'semi calibrate=logistic trust=correct'},
+        '', ('use',), _kept))
 
 # %% ../nbs/50_ablations.ipynb #eab8ac5f
 def why_not(
@@ -152,7 +183,8 @@ def why_not(
     try: c = arm_config(cfg, spec)
     except ConfigError as e: return str(e)
     hidden = cfg.reference or cfg.pool
-    return '' if hidden or (get_method(name).labels!='all' and c.gate!='oracle') else 'needs hidden labels (`reference` or `pool`)'
+    return ('' if hidden or (get_method(name).labels!='all' and c.gate!='oracle') else
+            'needs hidden labels (`reference` or `pool`)')
 
 def get_study(
     name        # of `studies`
@@ -164,11 +196,12 @@ def get_study(
 # %% ../nbs/50_ablations.ipynb #4e58a89d
 def pick_arms(
     name,       # of `studies`, or of a study of your own
-    arms=''     # labels or arms with commas in between, e.g. 'labels,semi views=4'; default all of the study
+    arms=''     # labels or arms with commas in between: 'labels,semi views=4'; default all
 ):              # `Study`
     "A study with only some of its arms, or with others; the reference stays, where there is one"
     if not arms: return get_study(name)
-    s = studies.get(name) or Study('Which arm is best?', {a:a for a in map(str.strip, arms.split(','))})
+    s = studies.get(name) or Study('Which arm is best?',
+                                   {a:a for a in map(str.strip, arms.split(','))})
     pick = {a:s.arms.get(a, a) for a in map(str.strip, arms.split(','))}
     for a in pick.values(): arm_config(PoseConfig(), a)
     return replace(s, arms=pick, ref=s.ref if s.ref in pick else '')
@@ -177,13 +210,15 @@ def list_studies(cfg=None):
     "A table of all studies and of arms that are not available (yet)"
     cfg = cfg or PoseConfig(reference='any')
     gone = lambda s: [f'{l}: {w}' for l,a in s.arms.items() if (w := why_not(cfg, a))]
-    return pd.DataFrame([dict(study=n, question=s.question, arms=len(s.arms), unavailable='; '.join(gone(s)))
+    return pd.DataFrame([dict(study=n, question=s.question, arms=len(s.arms),
+                              unavailable='; '.join(gone(s)))
                          for n,s in studies.items()])
 
 # %% ../nbs/50_ablations.ipynb #683d9712
 def at_seed(cfg, seed):
     "`cfg` with the seed filled in"
-    text = {f.name:getattr(cfg,f.name).replace('{seed}', str(seed)) for f in fields(cfg) if isinstance(getattr(cfg,f.name), str)}
+    text = {f.name:getattr(cfg,f.name).replace('{seed}', str(seed)) for f in fields(cfg)
+            if isinstance(getattr(cfg,f.name), str)}
     return replace(cfg, seed=int(seed), **text)
 
 def all_labels(
@@ -192,21 +227,29 @@ def all_labels(
 ):                  # `PoseConfig` whose labelled people are all there are
     "Hidden labels too: those of the pool or else of `reference`"
     if cfg.pool: return replace(cfg, labelled_ids='')
-    path = Path(folder)/f'all@{cfg.seed}.json'; sets = ((cfg.labelled, cfg.labelled_ids), (cfg.reference, ''))
+    path = Path(folder)/f'all@{cfg.seed}.json'
+    sets = ((cfg.labelled, cfg.labelled_ids), (cfg.reference, ''))
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True); part = path.with_suffix(f'.part{os.getpid()}')
-        part.write_text(json.dumps(_join(cfg.root, *sets))); os.replace(part, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f'.part{os.getpid()}')
+        part.write_text(json.dumps(_join(cfg.root, *sets)))
+        os.replace(part, path)
     return replace(cfg, labelled=str(path), labelled_ids='')
 
+# %% ../nbs/50_ablations.ipynb #d9afe472
 def _join(root, *sets):
     "COCO files as one, with absolute names; `sets` are (path, file of the image ids to keep)"
     out = dict(images=[], annotations=[])
     for path,ids in sets:
-        d = json.loads(Path(path).read_text()); keep = set(json.loads(Path(ids).read_text())) if ids else None
-        new = {im['id']:len(out['images'])+i for i,im in enumerate(d['images'])}; at = Path(root or Path(path).parent).resolve()
-        out['images'] += [dict(im, id=new[im['id']], file_name=str(at/im['file_name'])) for im in d['images']]
-        out['annotations'] += [dict(a, id=len(out['annotations'])+i, image_id=new[a['image_id']]) for i,a in
-                               enumerate(a for a in d['annotations'] if keep is None or a['image_id'] in keep)]
+        d = json.loads(Path(path).read_text())
+        keep = set(json.loads(Path(ids).read_text())) if ids else None
+        new = {im['id']:len(out['images'])+i for i,im in enumerate(d['images'])}
+        at = Path(root or Path(path).parent).resolve()
+        out['images'] += [dict(im, id=new[im['id']], file_name=str(at/im['file_name']))
+                          for im in d['images']]
+        out['annotations'] += [dict(a, id=len(out['annotations'])+i, image_id=new[a['image_id']])
+                               for i,a in enumerate(a for a in d['annotations']
+                                                    if keep is None or a['image_id'] in keep)]
         out['categories'] = out.get('categories', d['categories'])
     return out
 
@@ -237,9 +280,13 @@ def plan(
 # %% ../nbs/50_ablations.ipynb #c697df9b
 def _job(label, spec, cfg, out):
     "The arm `spec` of `cfg`"
-    if why := why_not(cfg, spec): return Job(label, spec, replace(cfg, out=str(out/folder_name(spec, cfg.seed))), why=why)
-    n,u = count_people(cfg); cfg = replace(cfg, bs=min(cfg.bs, n), bs0=min(cfg.bs0, n)); F = compute(cfg)['F']
-    spec,c = short_spec(cfg, spec),arm_config(cfg, spec); name = spec.split()[0]; m = get_method(name)
+    if why := why_not(cfg, spec):
+        return Job(label, spec, replace(cfg, out=str(out/folder_name(spec, cfg.seed))), why=why)
+    n,u = count_people(cfg)
+    cfg = replace(cfg, bs=min(cfg.bs, n), bs0=min(cfg.bs0, n))
+    F = compute(cfg)['F']
+    spec,c = short_spec(cfg, spec),arm_config(cfg, spec)
+    name = spec.split()[0]; m = get_method(name)
     if m.labels=='all': c = all_labels(c, out); n = count_people(replace(c, semi=False))[0]
     if m.labels: c = labels_only(c, (n,u))
     c = equal_compute(replace(c, out=str(out/folder_name(spec, cfg.seed))), F, name, people=(n,u))
@@ -256,19 +303,23 @@ def show_plan(
     for j in jobs:
         if j.label in seen: continue
         seen.add(j.label); c = j.cfg
-        if j.why: rows.append(dict(arm=j.label, settings=j.spec, note='not available: '+j.why)); continue
+        if j.why:
+            rows.append(dict(arm=j.label, settings=j.spec, note='not available: '+j.why))
+            continue
         b = cost(c, j.spec.split()[0])
-        rows.append(dict(arm=j.label, settings=j.spec, steps=c.steps, batch=f'{c.bs}+{c.bs*c.ratio}' if c.semi else str(c.bs),
-                         trained=b['student'], asked=b['teacher'], F=b['F'], note='' ))
+        rows.append(dict(arm=j.label, settings=j.spec, steps=c.steps,
+                         batch=f'{c.bs}+{c.bs*c.ratio}' if c.semi else str(c.bs),
+                         trained=b['student'], asked=b['teacher'], F=b['F'], note=''))
     return pd.DataFrame(rows).fillna({'note':''})
 
 # %% ../nbs/50_ablations.ipynb #5166fc50
 def short_config():
     "Sizes of a study's short form: arguments of `write_people`, settings"
     people = dict(labelled=16, unlabelled=24, val=16, size=(64,48), skeleton='lsp14', yaw=0)
-    return people,dict(crop=(48,36), backbone='test_resnet', pretrained='none', levels=2, width=12, steps=24, epoch_steps=12,
-        bs=4, ratio=1, lr=3e-3, stage1=.25, ramp=.1, stage2=.5, stage3=.5, floor=0.,
-        decay_geo=.9, decay_app=.9, device='cpu')
+    return people,dict(
+        crop=(48,36), backbone='test_resnet', pretrained='none', levels=2, width=12, steps=24,
+        epoch_steps=12, bs=4, ratio=1, lr=3e-3, stage1=.25, ramp=.1, stage2=.5, stage3=.5,
+        floor=0., decay_geo=.9, decay_app=.9, device='cpu')
 
 def generated(
     out,            # the study's folder; the people lie in `peopleSEED`
@@ -280,12 +331,16 @@ def generated(
     "Generated people for each of `seeds` and the configuration of a study on them"
     from sagepose.cli import demo_config
     from sagepose.people import write_people
-    draw,cfg = short_config() if short else demo_config(); out = Path(out); out.mkdir(parents=True, exist_ok=True)
+    draw,cfg = short_config() if short else demo_config()
+    out = Path(out); out.mkdir(parents=True, exist_ok=True)
     for s in seeds:
         with FileLock(out/f'people{s}.lock'):
-            if not (out/f'people{s}').exists(): write_people(out/f'people{s}', seed=s, **draw|(people or {}))
-    d = out/'people{seed}'; files = {n:d/f'{n}.json' for n in ('labelled','unlabelled','val')}
-    return override(PoseConfig(), 'study', **files, reference=d/'unlabelled_reference.json', **cfg|kw)
+            if not (out/f'people{s}').exists():
+                write_people(out/f'people{s}', seed=s, **draw|(people or {}))
+    d = out/'people{seed}'
+    files = {n:d/f'{n}.json' for n in ('labelled','unlabelled','val')}
+    return override(PoseConfig(), 'study', **files,
+                    reference=d/'unlabelled_reference.json', **cfg|kw)
 
 # %% ../nbs/50_ablations.ipynb #1aedf600
 measures = {}
@@ -298,12 +353,17 @@ def hard_joints(
     by = np.array([n.split('_')[-1] in ('wrist','ankle') for n in sk.names])
     return by if by.any() else np.bincount(np.array(sk.limbs, int).ravel(), minlength=len(sk))==1
 
+# %% ../nbs/50_ablations.ipynb #36b291fb
 class Looked:
     "Validation people of a run, and its model's answers to views of them"
     def __init__(self, job, n=300):
-        c = job.cfg; self.p = p = load(job.folder, c.device); self.sk = p.sk
-        ps = read_coco(c.val or c.labelled, p.sk, c.root or None); ps = ps[np.random.default_rng(0).permutation(len(ps))[:n]]
-        self.pad = pad_pixels(c); self.x = Crops(ps, p.crop, self.pad, margin=p.margin, folder=c.cache or None)
+        c = job.cfg
+        self.p = p = load(job.folder, c.device)
+        self.sk = p.sk
+        ps = read_coco(c.val or c.labelled, p.sk, c.root or None)
+        ps = ps[np.random.default_rng(0).permutation(len(ps))[:n]]
+        self.pad = pad_pixels(c)
+        self.x = Crops(ps, p.crop, self.pad, margin=p.margin, folder=c.cache or None)
         self.kpts,self.vis = self.x.kpts,self.x.vis
 
     def inputs(self, photo=None):
@@ -314,12 +374,13 @@ class Looked:
     @torch.no_grad()
     def answer(self, x):
         "(n,k,2) keypoints of the network's inputs `x`"
-        p = self.p; hm = [heatmaps(p.model(b.to(p.device)))[0].float().cpu() for b in x.split(p.bs)]
+        p = self.p
+        hm = [heatmaps(p.model(b.to(p.device)))[0].float().cpu() for b in x.split(p.bs)]
         return decode(torch.cat(hm), p.crop)[0]
 
-# %% ../nbs/50_ablations.ipynb #36b291fb
+# %% ../nbs/50_ablations.ipynb #784c7840
 def _right(self, kp, warp=None, cover=None):
-    "(n,k) 1, 0 or nan: which answers `kp` are right, in a view's frame; only where `cover` (n,k) says so"
+    "(n,k) 1, 0 or nan: which answers `kp` are right in a view's frame, only where `cover` (n,k)"
     gt = self.kpts if warp is None else warp.kpts(self.kpts, self.sk)
     vis = self.vis if warp is None else warp._swap(self.vis, self.sk)*in_frame(gt, self.p.crop)
     s = torso_scale(gt, vis, self.sk) if self.sk.torso else box_diag(gt, vis)
@@ -327,9 +388,12 @@ def _right(self, kp, warp=None, cover=None):
 
 def _view(self, warp=None, photo=None, boxes=0, cover=None):
     "Share of right answers in a view: a `Warp`, a `Photometric`, `boxes` over random joints"
-    x = self.inputs(photo); P = self.pad; gt = self.kpts if warp is None else warp.kpts(self.kpts, self.sk)
+    x = self.inputs(photo); P = self.pad
+    gt = self.kpts if warp is None else warp.kpts(self.kpts, self.sk)
     x = centre(x, P) if warp is None else warp.image(x, P)
-    if boxes: x,_ = joint_cutout(x, gt, (boxes,boxes), generator=torch.Generator().manual_seed(boxes), noise=0.)
+    if boxes:
+        x,_ = joint_cutout(x, gt, (boxes,boxes),
+                           generator=torch.Generator().manual_seed(boxes), noise=0.)
     return float(self.right(self.answer(x), warp).nanmean())
 Looked.right,Looked.view = _right,_view
 
@@ -338,13 +402,15 @@ Looked.right,Looked.view = _right,_view
 def perturb(job):
     "PCK under growing rotation, change of colour and number of covered joints"
     v = Looked(job); n = len(v.kpts); sign = torch.arange(n)%2*2.-1
-    kinds = dict(rotation={a:lambda a=a: v.view(affine(v.p.crop, rot=a*sign, b=n)) for a in (15,30,45,60)},
+    kinds = dict(rotation={a:lambda a=a: v.view(affine(v.p.crop, rot=a*sign, b=n))
+                           for a in (15,30,45,60)},
                  colour={s:lambda s=s: v.view(photo=strong_photo(s)) for s in (.5,1.,1.5)},
                  boxes={j:lambda j=j: v.view(boxes=j) for j in (1,2,4,6)})
     out = {'perturb/clean':v.view()}
     for k,levels in kinds.items():
         r = {f'perturb/{k} {l:g}':f() for l,f in levels.items()}
-        out.update(r); out[f'perturb/{k}'] = float(np.mean([*r.values()]))
+        out.update(r)
+        out[f'perturb/{k}'] = float(np.mean([*r.values()]))
     return out
 
 # %% ../nbs/50_ablations.ipynb #49b16b70
@@ -353,8 +419,10 @@ def camera(job):
     "PCK as it is and through other cameras"
     from sagepose.cameras import Fisheye,plane_view
     v = Looked(job); n,c = len(v.kpts),v.p.crop
-    return {'camera/plain':v.view(), 'camera/tilt':v.view(plane_view(c, 20., 30., b=n)),
-            'camera/above':v.view(plane_view(c, 50., b=n)), 'camera/fisheye':v.view(Fisheye(c, 90., b=n))}
+    return {'camera/plain':v.view(),
+            'camera/tilt':v.view(plane_view(c, 20., 30., b=n)),
+            'camera/above':v.view(plane_view(c, 50., b=n)),
+            'camera/fisheye':v.view(Fisheye(c, 90., b=n))}
 
 @measure
 def recover(job):
@@ -363,7 +431,8 @@ def recover(job):
     chance = torch.from_numpy(hard_joints(v.sk)).float()*(v.vis>0)*in_frame(v.kpts, v.p.crop)+1e-9
     y,hid = joint_cutout(x, v.kpts, (1,1), (.1,.12), chance, torch.Generator().manual_seed(0), 0.)
     hid = hid&torch.from_numpy(hard_joints(v.sk))
-    return {f'recover/{n}':float(v.right(v.answer(o), cover=hid).nanmean()) for n,o in (('clean',x),('covered',y))}
+    return {f'recover/{n}':float(v.right(v.answer(o), cover=hid).nanmean())
+            for n,o in (('clean',x),('covered',y))}
 
 # %% ../nbs/50_ablations.ipynb #b0b546ec
 @measure
@@ -377,20 +446,26 @@ def drift(job):
     r = s.reference[i]; whole = (r.vis>0).all(1)
     return dict(out, **{'drift/truth':share(r.kpts[whole])} if whole.any() else {})
 
+# %% ../nbs/50_ablations.ipynb #775ff9c7
 @measure
 def joints(job):
     "PCK of each joint, of the hard ones and of the others"
-    m = json.loads((job.folder/'metrics.json').read_text())['per_joint']; v = np.array([*m.values()], float)
+    m = json.loads((job.folder/'metrics.json').read_text())['per_joint']
+    v = np.array([*m.values()], float)
     h = hard_joints(load(job.folder, 'cpu').sk)
-    return {'pck/hard':np.nanmean(v[h]), 'pck/easy':np.nanmean(v[~h]), **{f'pck/{n}':x for n,x in m.items()}}
+    return {'pck/hard':np.nanmean(v[h]), 'pck/easy':np.nanmean(v[~h]),
+            **{f'pck/{n}':x for n,x in m.items()}}
 
 @measure
 def tail(job):
     "Share and accuracy of what the gates keep, and PCK, for hard joints and the others"
-    rows = pd.DataFrame(read_csv(job.folder/'joints.csv')); sk = load(job.folder, 'cpu').sk
-    rows = rows[rows.epoch==rows.epoch.max()].set_index('joint'); out = {}
+    rows = pd.DataFrame(read_csv(job.folder/'joints.csv'))
+    sk = load(job.folder, 'cpu').sk
+    rows = rows[rows.epoch==rows.epoch.max()].set_index('joint')
+    out = {}
     for n,i in (('tail',hard_joints(sk)), ('head',~hard_joints(sk))):
-        for k in {'coverage','kept_accuracy','pck'}&{*rows}: out[f'{n}/{k}'] = rows.loc[np.array(sk.names)[i], k].mean()
+        for k in {'coverage','kept_accuracy','pck'}&{*rows}:
+            out[f'{n}/{k}'] = rows.loc[np.array(sk.names)[i], k].mean()
     return out
 
 # %% ../nbs/50_ablations.ipynb #d67c6e94
@@ -409,26 +484,35 @@ def shared_pck(
     device=''
 ):                  # PCK@.2 of the torso, number of joints
     "PCK over the joints that a model and a file have in common"
-    p,ps = load(run, device),read_coco(path); names = [n for n in ps.sk.names if n in p.sk.names]
-    if not names: raise SagePoseError(f"{path}: no joint of {ps.sk.name!r} has a name that {p.sk.name!r} has")
+    p,ps = load(run, device),read_coco(path)
+    names = [n for n in ps.sk.names if n in p.sk.names]
+    if not names:
+        raise SagePoseError(f"{path}: no joint of {ps.sk.name!r} has a name that {p.sk.name!r} has")
     i,j = [ps.sk.idx(n) for n in names],[p.sk.idx(n) for n in names]
     kp,gt,vis = (torch.as_tensor(t) for t in (predict_set(p, ps)[0], ps.kpts, ps.vis))
     s = torso_scale(gt, vis, ps.sk) if ps.sk.torso else box_diag(gt, vis)
     return float(pck(kp[:,j], gt[:,i], vis[:,i], s)),len(names)
 
+# %% ../nbs/50_ablations.ipynb #a4f81c04
 def measure_job(
     job:Job,        # finished
     names=(),       # of `measures`
     tests=()        # COCO files
 ):                  # metric -> value
     "Measure what is not yet measured; all of it lies in the run's measures.json"
-    f = job.folder/'measures.json'; have = json.loads(f.read_text()) if f.exists() else {}; n0 = len(have)
+    f = job.folder/'measures.json'
+    have = json.loads(f.read_text()) if f.exists() else {}
+    n0 = len(have)
     for n in names:
         if n not in have: have[n] = {k:round(float(v), 5) for k,v in measures[n](job).items()}
     for t in tests:
         n = f'test/{Path(t).stem}'; r = job.folder
-        if n not in have: have[n] = {n:shared_pck(r, t, job.cfg.device)[0], f'{n} best':shared_pck(r/'best', t, job.cfg.device)[0]}
-    if len(have)>n0: part = f.with_suffix('.part'); part.write_text(json.dumps(have, indent=1)); os.replace(part, f)
+        if n not in have: have[n] = {n:shared_pck(r, t, job.cfg.device)[0],
+                                     f'{n} best':shared_pck(r/'best', t, job.cfg.device)[0]}
+    if len(have)>n0:
+        part = f.with_suffix('.part')
+        part.write_text(json.dumps(have, indent=1))
+        os.replace(part, f)
     return {k:v for d in have.values() for k,v in d.items()}
 
 # %% ../nbs/50_ablations.ipynb #41632023
@@ -436,8 +520,10 @@ _free = {'device','workers','cache','out','seed'}
 
 def _differs(new, old):
     "The first setting in which two configurations differ, with both values, or `None`"
-    return next(((k,getattr(old,k),v) for k,v in vars(new).items() if k not in _free and v!=getattr(old,k)), None)
+    return next(((k,getattr(old,k),v) for k,v in vars(new).items()
+                 if k not in _free and v!=getattr(old,k)), None)
 
+# %% ../nbs/50_ablations.ipynb #8849f3a4
 def open_study(
     out,            # folder
     cfg:PoseConfig, # that all arms change
@@ -445,55 +531,70 @@ def open_study(
 ):
     "Note the study in its folder; raises `SagePoseError` where the folder holds something else"
     import yaml
-    out = Path(out); out.mkdir(parents=True, exist_ok=True); f = out/'study.yaml'
+    out = Path(out); out.mkdir(parents=True, exist_ok=True)
+    f = out/'study.yaml'
     with FileLock(out/'study.lock'):
-        d = yaml.safe_load(f.read_text()) if f.exists() else dict(base=yaml.safe_load(dump_config(cfg)), studies={})
+        d = (yaml.safe_load(f.read_text()) if f.exists() else
+             dict(base=yaml.safe_load(dump_config(cfg)), studies={}))
         if w := _differs(cfg, override(PoseConfig(), f, **d['base'])):
-            raise SagePoseError(f"{out}: holds studies of another configuration: {w[0]}={w[1]!r} there, {w[2]!r} here; "
+            raise SagePoseError(f"{out}: holds studies of another configuration: "
+                                f"{w[0]}={w[1]!r} there, {w[2]!r} here; "
                                 "name another folder (--out)")
         was = d['studies'].get(name, {}); old = was.get('arms', {})
         for l,a in study.arms.items():
-            if old.get(l, a)!=a: raise SagePoseError(f"{out}: arm {l!r} of {name} was {old[l]!r} there, {a!r} here; name another folder (--out)")
-        new = asdict(study); new.update(arms=old|study.arms, ref=was.get('ref', study.ref), tests=[*map(str,tests)], command=command, **{k:list(new[k]) for k in ('measures','columns')})
-        d['studies'][name] = new; part = f.with_suffix('.part'); part.write_text(yaml.safe_dump(d, sort_keys=False)); os.replace(part, f)
+            if old.get(l, a)!=a:
+                raise SagePoseError(f"{out}: arm {l!r} of {name} was {old[l]!r} there, {a!r} here; "
+                                    "name another folder (--out)")
+        new = asdict(study)
+        new.update(arms=old|study.arms, ref=was.get('ref', study.ref), tests=[*map(str,tests)],
+                   command=command, **{k:list(new[k]) for k in ('measures','columns')})
+        d['studies'][name] = new
+        part = f.with_suffix('.part')
+        part.write_text(yaml.safe_dump(d, sort_keys=False))
+        os.replace(part, f)
 
-# %% ../nbs/50_ablations.ipynb #8849f3a4
+# %% ../nbs/50_ablations.ipynb #5e730d3f
 def run_job(
     job:Job,
     study:Study=None, tests=(), # what to measure at the end
     quiet=True, cbs=()      # print the log? more callbacks
 ):                          # 'done', 'ran' or 'busy': another process has it
     "Train one arm with one seed, or go on with it, unless it is finished"
-    f = job.folder; f.parent.mkdir(parents=True, exist_ok=True); lock = FileLock(f'{f}.lock')
+    f = job.folder; f.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f'{f}.lock')
     try: lock.acquire(timeout=0)
     except Timeout: return 'busy'
     try:
         _same_job(job); was = job.done
         if not was:
             if not (f/'metrics.json').exists():
-                train(job.cfg, resume=(f/'checkpoint').exists(), quiet=quiet, cbs=cbs, task=job.method.task)
+                train(job.cfg, resume=(f/'checkpoint').exists(), quiet=quiet, cbs=cbs,
+                      task=job.method.task)
             _close(job)
         measure_job(job, study.measures if study else (), tests)
         return 'done' if was else 'ran'
     finally: lock.release()
 
-# %% ../nbs/50_ablations.ipynb #5e730d3f
+# %% ../nbs/50_ablations.ipynb #d72ecb99
 def _same_job(job):
     "Refuse to mix a run with what its folder holds"
     f = job.folder/'config.yaml'
     if f.exists() and (w := _differs(job.cfg, read_config(f))):
-        raise SagePoseError(f"{job.folder}: arm {job.label!r}, seed {job.cfg.seed}, was started with {w[0]}={w[1]!r}, not {w[2]!r}; "
+        raise SagePoseError(f"{job.folder}: arm {job.label!r}, seed {job.cfg.seed}, "
+                            f"was started with {w[0]}={w[1]!r}, not {w[2]!r}; "
                             "remove that folder or name another one (--out)")
 
 def _close(job):
-    "Leave one model in the folder of a pair, the bill in its metrics, and the mark of a finished arm"
+    "Leave one model in the folder of a pair, the bill in the metrics, the mark of a finished arm"
     f = job.folder/'metrics.json'; name = job.spec.split()[0]
     if job.method.task is DualTask: split_pair(job.folder)
-    m = json.loads(f.read_text()); m['compute'] = cost(job.cfg, name, (m['labelled'],m['unlabelled']))
+    m = json.loads(f.read_text())
+    m['compute'] = cost(job.cfg, name, (m['labelled'],m['unlabelled']))
     f.write_text(json.dumps(m, indent=1))
-    (job.folder/'arm.json').write_text(json.dumps(dict(spec=job.spec, seed=job.cfg.seed, F=job.F), indent=1))
+    (job.folder/'arm.json').write_text(
+        json.dumps(dict(spec=job.spec, seed=job.cfg.seed, F=job.F), indent=1))
 
-# %% ../nbs/50_ablations.ipynb #d72ecb99
+# %% ../nbs/50_ablations.ipynb #9139c3a6
 def run_study(
     study,              # name, or a `Study`
     cfg:PoseConfig,     # that all arms change; may hold `{seed}`
@@ -506,15 +607,17 @@ def run_study(
     "Run all arms with all seeds that are not finished, then report"
     if isinstance(study, str): name,study = study,get_study(study)
     say = (lambda *a: None) if quiet else (lambda *a: print(*a, flush=True))
-    jobs = plan(study, cfg, out, seeds); open_study(out, cfg, name, study, tests, command or f'sagepose ablate {name}')
+    jobs = plan(study, cfg, out, seeds)
+    open_study(out, cfg, name, study, tests, command or f'sagepose ablate {name}')
     say(f'{study.question}\n\n{show_plan(jobs).to_string(index=False)}\n')
     if len(devices)>1: _spread(devices, study, cfg, out, seeds, name, tests)
     failed = _work(jobs, study, tests, devices[0] if len(devices)==1 else '', say)
-    rep = report(out, name); say(f'\n{rep.table.to_string(index=False)}\n\n{rep.path}')
+    rep = report(out, name)
+    say(f'\n{rep.table.to_string(index=False)}\n\n{rep.path}')
     if failed: raise SagePoseError('; '.join(f'arm {l!r}: {e}' for l,e in failed.items()))
     return rep
 
-# %% ../nbs/50_ablations.ipynb #9139c3a6
+# %% ../nbs/50_ablations.ipynb #111e4b7a
 def _work(jobs, study, tests, device, say):
     "Run `jobs` one after the other; an arm that fails does not stop the others"
     failed,busy = {},[]
@@ -523,28 +626,36 @@ def _work(jobs, study, tests, device, say):
         j.cfg = replace(j.cfg, device=device or j.cfg.device); t = time.time()
         try: how = run_job(j, study, tests)
         except SagePoseError: raise
-        except Exception as e: failed[f'{j.label}, seed {j.cfg.seed}'] = how = f'failed: {type(e).__name__}: {e}'.splitlines()[0]
+        except Exception as e:
+            failed[f'{j.label}, seed {j.cfg.seed}'] = how = (
+                f'failed: {type(e).__name__}: {e}'.splitlines()[0])
         busy += [j.label] if how=='busy' else []
-        r = f"  PCK {100*json.loads((j.folder/'metrics.json').read_text())['pck']:.1f}" if how in ('ran','done') else ''
-        say(f"{n+1:3d}/{len(jobs)}  {j.label}, seed {j.cfg.seed}: {how}{r}{f'  {time.time()-t:.0f} s' if how=='ran' else ''}")
+        r = (f"  PCK {100*json.loads((j.folder/'metrics.json').read_text())['pck']:.1f}"
+             if how in ('ran','done') else '')
+        say(f"{n+1:3d}/{len(jobs)}  {j.label}, seed {j.cfg.seed}: {how}{r}"
+            f"{f'  {time.time()-t:.0f} s' if how=='ran' else ''}")
     if busy: say(f"still running in other processes: {', '.join(busy)}")
     return failed
 
+# %% ../nbs/50_ablations.ipynb #9375216c
 def _spread(devices, study, cfg, out, seeds, name, tests):
     "One process a device, all on the same folder"
     import multiprocessing as mp
     ctx = mp.get_context('spawn')
-    ps = [ctx.Process(target=_one, args=(study, cfg, str(out), tuple(seeds), tests, d)) for d in devices]
+    ps = [ctx.Process(target=_one, args=(study, cfg, str(out), tuple(seeds), tests, d))
+          for d in devices]
     for p in ps: p.start()
     for p in ps: p.join()
 
 def _one(study, cfg, out, seeds, tests, device):
     "What a process does; its failures are found by the one that reports"
     import contextlib
-    with contextlib.suppress(SagePoseError): _work(plan(study, cfg, out, seeds), study, tests, device, print)
+    with contextlib.suppress(SagePoseError):
+        _work(plan(study, cfg, out, seeds), study, tests, device, print)
 
 # %% ../nbs/50_ablations.ipynb #23692f78
-_logged = ('pck','confidence','coverage','accuracy','kept_accuracy','dropped_accuracy','geo_accuracy','app_accuracy','drift')
+_logged = ('pck','confidence','coverage','accuracy','kept_accuracy','dropped_accuracy',
+           'geo_accuracy','app_accuracy','drift')
 
 def collect(
     out, study:Study, cfg:PoseConfig    # folder; arms; configuration that they change
@@ -553,16 +664,20 @@ def collect(
     rows = []
     for l,a in study.arms.items():
         if why_not(cfg, a): continue
-        for f in sorted(Path(out).glob(folder_name(short_spec(cfg, a), '*')), key=lambda f: int(f.name.rsplit('@',1)[1].split('.')[0])):
-            if (f/'arm.json').exists(): rows += _rows(l, f, json.loads((f/'arm.json').read_text()))
+        for f in sorted(Path(out).glob(folder_name(short_spec(cfg, a), '*')),
+                        key=lambda f: int(f.name.rsplit('@',1)[1].split('.')[0])):
+            if (f/'arm.json').exists():
+                rows += _rows(l, f, json.loads((f/'arm.json').read_text()))
     return pd.DataFrame(rows, columns=['arm','seed','step','metric','value'])
 
 def _rows(label, f, arm):
     "Rows of one finished run"
-    log = read_csv(f/'log.csv'); last = int(log[-1]['step']); seed = arm['seed']
+    log = read_csv(f/'log.csv'); last = int(log[-1]['step'])
+    seed = arm['seed']
     one = lambda s,k,v: dict(arm=label, seed=seed, step=int(s), metric=k, value=round(float(v), 5))
     none = {'kept_accuracy':0., 'dropped_accuracy':1.}      # there is no accuracy of nothing
-    rows = [one(r['step'], k, r[k]) for r in log for k in _logged if r.get(k) is not None and (k not in none or r.get('coverage')!=none[k])]
+    rows = [one(r['step'], k, r[k]) for r in log for k in _logged
+            if r.get(k) is not None and (k not in none or r.get('coverage')!=none[k])]
     rows.append(one(last, 'F', arm['F']))
     m = json.loads((f/'measures.json').read_text()) if (f/'measures.json').exists() else {}
     return rows+[one(last, k, v) for d in m.values() for k,v in d.items() if k not in _logged]
@@ -582,7 +697,8 @@ def difference(
     metric='pck', ref_best=False # `ref` at its best look, `arm` at its last step
 ):                  # `CI` or `None`
     "Mean difference of `arm` to `ref` over the seeds that both have"
-    a,b = by_seed(df, arm, metric),by_seed(df, ref, metric, ref_best); both = a.index.intersection(b.index)
+    a,b = by_seed(df, arm, metric),by_seed(df, ref, metric, ref_best)
+    both = a.index.intersection(b.index)
     return paired_ci(a[both], b[both]) if len(both) else None
 
 def _ci(c, sign=''):
@@ -596,15 +712,19 @@ def summary(
     df, study:Study # from `collect`; its arms and columns
 ):                  # data frame of texts, one row an arm
     "Means with 95 % intervals, and paired differences, in percent"
-    labels = next((l for l,a in study.arms.items() if a.split()[0]=='labels'), None); rows = []
+    labels = next((l for l,a in study.arms.items() if a.split()[0]=='labels'), None)
+    rows = []
     mean = lambda a,m,b=False: _ci(mean_ci(v) if len(v := by_seed(df, a, m, b)) else None)
     for a in study.arms:
         if not len(by_seed(df, a)): continue
-        r = dict(arm=a, seeds=len(by_seed(df, a)), F=f"{by_seed(df, a, 'F').iloc[0]:,.0f}", last=mean(a,'pck'), best=mean(a,'pck',True))
+        r = dict(arm=a, seeds=len(by_seed(df, a)), F=f"{by_seed(df, a, 'F').iloc[0]:,.0f}",
+                 last=mean(a,'pck'), best=mean(a,'pck',True))
         if a!=study.ref: r[f'minus {study.ref}'] = _ci(difference(df, a, study.ref), '+')
-        if labels and a!=labels: r[f'minus {labels} at best'] = _ci(difference(df, a, labels, ref_best=True), '+')
+        if labels and a!=labels:
+            r[f'minus {labels} at best'] = _ci(difference(df, a, labels, ref_best=True), '+')
         rows.append(dict(r, **{m:mean(a, m) for m in study.columns}))
-    d = pd.DataFrame(rows).fillna(''); return d[[c for c in d if c not in study.columns]+[c for c in d if c in study.columns]]
+    d = pd.DataFrame(rows).fillna('')
+    return d[[c for c in d if c not in study.columns]+[c for c in d if c in study.columns]]
 
 # %% ../nbs/50_ablations.ipynb #02f8bae5
 def _interval(x): c = mean_ci(x); return (c.lo,c.hi) if c.n>1 else (c.mean,c.mean)
@@ -617,20 +737,27 @@ def arm_colours(study):
     rest = iter(sns.color_palette('Dark2', 8).as_hex()[1:]+sns.color_palette('tab20b', 20).as_hex())
     return {l:palette[own[l]] if l in own else next(rest) for l in study.arms}
 
-
+# %% ../nbs/50_ablations.ipynb #f2c0ab12
 def show_differences(
     df, study:Study,    # from `collect`
     metric='pck'
 ):                      # the figure
     "Paired differences of all arms to the reference arm, in percent, with 95 % intervals"
     import seaborn as sns, matplotlib.pyplot as plt
-    ref = by_seed(df, study.ref, metric); arms = [a for a in study.arms if a!=study.ref and len(by_seed(df, a, metric))]
-    d = pd.DataFrame([dict(arm=a, d=100*(v-ref[s])) for a in arms for s,v in by_seed(df, a, metric).items() if s in ref.index], columns=['arm','d'])
+    ref = by_seed(df, study.ref, metric)
+    arms = [a for a in study.arms if a!=study.ref and len(by_seed(df, a, metric))]
+    d = pd.DataFrame([dict(arm=a, d=100*(v-ref[s])) for a in arms
+                      for s,v in by_seed(df, a, metric).items() if s in ref.index],
+                     columns=['arm','d'])
     fig,ax = plt.subplots(figsize=(5.5, .32*len(arms)+.8), dpi=80)
     if len(d):
-        sns.stripplot(d, x='d', y='arm', order=arms, ax=ax, color='#9a9a9a', size=4, jitter=False)
-        sns.pointplot(d, x='d', y='arm', order=arms, ax=ax, errorbar=_interval, linestyle='none', color='#0072B2', markersize=5, err_kws=dict(linewidth=1.5))
-    ax.axvline(0, c='#333333', lw=.8); ax.set(xlabel=f'{metric.upper()} minus that of {study.ref}, points', ylabel='')
+        sns.stripplot(d, x='d', y='arm', order=arms, ax=ax,
+                      color='#9a9a9a', size=4, jitter=False)
+        sns.pointplot(d, x='d', y='arm', order=arms, ax=ax, errorbar=_interval,
+                      linestyle='none', color='#0072B2', markersize=5,
+                      err_kws=dict(linewidth=1.5))
+    ax.axvline(0, c='#333333', lw=.8)
+    ax.set(xlabel=f'{metric.upper()} minus that of {study.ref}, points', ylabel='')
     sns.despine(fig); fig.tight_layout(pad=.4); plt.close(fig)
     return fig
 
@@ -642,12 +769,16 @@ def show_curves(
     "Metrics of all arms over the run, mean and 95 % interval over the seeds"
     import seaborn as sns, matplotlib.pyplot as plt
     metrics = [m for m in metrics if (df.metric==m).any()]
-    d = df.assign(run=df.step/df.groupby(['arm','seed']).step.transform('max'), value=100*df.value).reset_index(drop=True)
-    fig,axs = plt.subplots(1, len(metrics), figsize=(2.5*len(metrics)+1.6, 2.6), dpi=80, squeeze=False)
+    d = df.assign(run=df.step/df.groupby(['arm','seed']).step.transform('max'),
+                  value=100*df.value).reset_index(drop=True)
+    fig,axs = plt.subplots(1, len(metrics), figsize=(2.5*len(metrics)+1.6, 2.6),
+                           dpi=80, squeeze=False)
     for ax,m in zip(axs[0], metrics):
-        sns.lineplot(d[d.metric==m], x='run', y='value', hue='arm', style='arm', palette=arm_colours(study), ax=ax,
-                     errorbar=_interval, lw=1.2, legend=m==metrics[0])
-        ax.set(title=m.replace('_',' '), xlabel='share of the run', ylabel='%' if m==metrics[0] else '')
+        sns.lineplot(d[d.metric==m], x='run', y='value', hue='arm', style='arm',
+                     palette=arm_colours(study), ax=ax, errorbar=_interval,
+                     lw=1.2, legend=m==metrics[0])
+        ax.set(title=m.replace('_',' '), xlabel='share of the run',
+               ylabel='%' if m==metrics[0] else '')
     _legend(fig, axs[0,0])
     sns.despine(fig); fig.tight_layout(pad=.4); plt.close(fig)
     return fig
@@ -660,19 +791,24 @@ def _legend(fig, ax):
 # %% ../nbs/50_ablations.ipynb #87f0ef17
 def show_levels(
     df, study:Study,    # from `collect`
-    prefix              # metrics 'prefix/kind level' are drawn, one panel a kind; without levels: bars
+    prefix              # draws metrics 'prefix/kind level', one panel a kind; without levels: bars
 ):                      # the figure, or `None` if nothing was measured
     "What a measure found for each arm, in percent"
     import seaborn as sns, matplotlib.pyplot as plt
     d = df[df.metric.str.startswith(f'{prefix}/')].copy()
     if not len(d): return None
-    d['kind'] = d.metric.str.split('/').str[1]; d['value'] *= 100
-    part = d.kind.str.extract(r'^(.+) ([\d.]+)$'); levels = part[1].notna().any()
-    if levels: d = d.assign(kind=part[0], level=part[1].astype(float)).dropna(subset=['level'])
+    d['kind'] = d.metric.str.split('/').str[1]
+    d['value'] *= 100
+    part = d.kind.str.extract(r'^(.+) ([\d.]+)$')
+    levels = part[1].notna().any()
+    if levels:
+        d = d.assign(kind=part[0], level=part[1].astype(float)).dropna(subset=['level'])
     kinds = list(dict.fromkeys(d.kind)) if levels else ['']
-    fig,axs = plt.subplots(1, len(kinds), figsize=((2.2*len(kinds) if levels else 5)+1.6, 2.4), dpi=80, squeeze=False, sharey=True)
+    fig,axs = plt.subplots(1, len(kinds), figsize=((2.2*len(kinds) if levels else 5)+1.6, 2.4),
+                           dpi=80, squeeze=False, sharey=True)
     for ax,k in zip(axs[0], kinds):
-        kw = dict(y='value', hue='arm', ax=ax, palette=arm_colours(study), errorbar=_interval, legend=k==kinds[0])
+        kw = dict(y='value', hue='arm', ax=ax, palette=arm_colours(study), errorbar=_interval,
+                  legend=k==kinds[0])
         if levels: sns.lineplot(d[d.kind==k], x='level', marker='o', markersize=4, **kw)
         else: sns.barplot(d, x='kind', err_kws=dict(linewidth=1), **kw)
         ax.set(title=k if levels else prefix, xlabel='', ylabel='%' if k==kinds[0] else '')
@@ -699,18 +835,25 @@ def _markdown(self):
     "Question, table and notes"
     from sagepose.visuals import as_markdown
     rows = as_markdown(self.table) if len(self.table) else 'Nothing is finished yet.'
-    return '\n'.join([f'**{self.study.question}** PCK@.2 of the torso in percent, means with 95 % intervals over the seeds.', '', rows, '',
+    return '\n'.join([f'**{self.study.question}** PCK@.2 of the torso in percent, '
+                      'means with 95 % intervals over the seeds.', '', rows, '',
                       *(f'- {n}' for n in self.notes)])
 
 def _html(self):
     "One page with the figures inside"
     import base64, html, io
-    def img(f): b = io.BytesIO(); f.savefig(b, dpi=110); return f'<p><img src="data:image/png;base64,{base64.b64encode(b.getvalue()).decode()}"></p>'
+    def img(f):
+        b = io.BytesIO(); f.savefig(b, dpi=110)
+        return ('<p><img src="data:image/png;base64,'
+                f'{base64.b64encode(b.getvalue()).decode()}"></p>')
     notes = ''.join(f'<li>{html.escape(n)}</li>' for n in self.notes)
-    return (f'<!doctype html><meta charset="utf-8"><title>{self.name}</title><style>body{{font-family:sans-serif;margin:2em}}'
+    return (f'<!doctype html><meta charset="utf-8"><title>{self.name}</title>'
+            '<style>body{font-family:sans-serif;margin:2em}'
             'td,th{padding:.2em .7em;text-align:right}td:first-child{text-align:left}</style>'
-            f'<h1>{self.name}</h1><p>{html.escape(self.study.question)} PCK@.2 of the torso in percent, means with 95 % intervals.</p>'
-            f'{self.table.to_html(index=False, border=0)}<ul>{notes}</ul>'+''.join(map(img, self.figures.values())))
+            f'<h1>{self.name}</h1><p>{html.escape(self.study.question)} '
+            'PCK@.2 of the torso in percent, means with 95 % intervals.</p>'
+            f'{self.table.to_html(index=False, border=0)}<ul>{notes}</ul>'
+            +''.join(map(img, self.figures.values())))
 Report.markdown,Report.html = _markdown,_html
 
 # %% ../nbs/50_ablations.ipynb #dfdd3c24
@@ -722,49 +865,67 @@ def report(
     import yaml
     out = Path(out); f = out/'study.yaml'
     if not f.exists(): raise SagePoseError(f"{out}: no study here (no study.yaml)")
-    d = yaml.safe_load(f.read_text()); have = d['studies']; name = name or (next(iter(have)) if len(have)==1 else None)
-    if name not in have: raise SagePoseError(f"{out}: holds {', '.join(have)}"+(f", not {name!r}" if name else '; name one of them'))
-    cfg = override(PoseConfig(), f, **d['base']); s = dict(have[name]); tests,command = s.pop('tests', []),s.pop('command', '')
-    study = Study(**s); df = collect(out, study, cfg); t = summary(df, study) if len(df) else pd.DataFrame()
+    d = yaml.safe_load(f.read_text()); have = d['studies']
+    name = name or (next(iter(have)) if len(have)==1 else None)
+    if name not in have:
+        raise SagePoseError(f"{out}: holds {', '.join(have)}"
+                            +(f", not {name!r}" if name else '; name one of them'))
+    cfg = override(PoseConfig(), f, **d['base'])
+    s = dict(have[name])
+    tests,command = s.pop('tests', []),s.pop('command', '')
+    study = Study(**s); df = collect(out, study, cfg)
+    t = summary(df, study) if len(df) else pd.DataFrame()
     cols = [f'test/{Path(o).stem}'+b for o in tests for b in ('',' best')]
     if len(df) and tests: t = summary(df, replace(study, columns=(*study.columns, *cols)))
-    rep = Report(name, study, df, t, _notes(out, study, cfg, df, name), _figures(df, study), out/f'{name}.md', command)
+    rep = Report(name, study, df, t, _notes(out, study, cfg, df, name), _figures(df, study),
+                 out/f'{name}.md', command)
     return _write(rep, out)
 
+# %% ../nbs/50_ablations.ipynb #e1d752ed
 def _figures(df, study):
     "Differences, curves, and a figure for each measure"
     if not len(df): return {}
     fs = dict(differences=show_differences(df, study), curves=show_curves(df, study))
-    if study.columns and (df.metric==study.columns[0]).any(): fs['differences_2'] = show_differences(df, study, study.columns[0])
+    if study.columns and (df.metric==study.columns[0]).any():
+        fs['differences_2'] = show_differences(df, study, study.columns[0])
     fs |= {m:show_levels(df, study, dict(joints='pck').get(m, m)) for m in study.measures}
     return {k:v for k,v in fs.items() if v is not None}
 
-# %% ../nbs/50_ablations.ipynb #e1d752ed
+# %% ../nbs/50_ablations.ipynb #e3f8d4fa
 def _notes(out, study, cfg, df, name):
     "How it was made, and what is missing"
     gone = {l:w for l,a in study.arms.items() if (w := why_not(cfg, a))}
-    n = {a:len(by_seed(df, a)) for a in study.arms if a not in gone} if len(df) else {a:0 for a in study.arms if a not in gone}
+    n = ({a:len(by_seed(df, a)) for a in study.arms if a not in gone} if len(df) else
+         {a:0 for a in study.arms if a not in gone})
     v = versions(); F = df[df.metric=='F'].value
-    out = [f"{cfg.backbone}, crop {cfg.crop[0]}x{cfg.crop[1]}, {cfg.steps} steps of {cfg.bs} labelled and {cfg.bs*cfg.ratio} unlabelled people in "
-           f"`semi`; every arm costs {F.median():,.0f} forward passes to within {100*(F/F.median()-1).abs().max():.1f} %." if len(F) else 'Nothing has run.',
-           'The moving average of the student is evaluated; *best* is the best look at the validation set and favours an arm.',
+    out = [f"{cfg.backbone}, crop {cfg.crop[0]}x{cfg.crop[1]}, {cfg.steps} steps of {cfg.bs} "
+           f"labelled and {cfg.bs*cfg.ratio} unlabelled people in `semi`; every arm costs "
+           f"{F.median():,.0f} forward passes to within {100*(F/F.median()-1).abs().max():.1f} %."
+           if len(F) else 'Nothing has run.',
+           'The moving average of the student is evaluated; *best* is the best look at the '
+           'validation set and favours an arm.',
            *(f'not available: {l}: {w}' for l,w in gone.items()),
-           *(f'not finished: {a}: {k} of {max(n.values())} seeds' for a,k in n.items() if k<max(n.values())),
+           *(f'not finished: {a}: {k} of {max(n.values())} seeds'
+             for a,k in n.items() if k<max(n.values())),
            f"sagepose {v.get('sagepose','')}, torch {v.get('torch','')}, {v['machine']}"]
-    if len(F) and F.median()<5000: out.insert(0, 'A short form: it shows that every arm runs; no number in it means anything.')
+    if len(F) and F.median()<5000:
+        out.insert(0, 'A short form: it shows that every arm runs; no number in it means anything.')
     return out
 
-# %% ../nbs/50_ablations.ipynb #e3f8d4fa
+# %% ../nbs/50_ablations.ipynb #4d70a35c
 def save_results(
     rep:Report,
     folder, name=None   # e.g. results/; of the files, default that of the study
 ):
     "Write NAME.csv, every number, and NAME.json: how it was made, and the table"
     import datetime
-    folder = Path(folder); folder.mkdir(parents=True, exist_ok=True); name = name or rep.name; v = versions()
+    folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
+    name = name or rep.name; v = versions()
     write_csv(folder/f'{name}.csv', rep.data.to_dict('records'))
-    info = dict(command=rep.command, version=v.get('sagepose',''), device=v['machine'], date=str(datetime.date.today()), question=rep.study.question,
-                arms=rep.study.arms, ref=rep.study.ref, measures=list(rep.study.measures), columns=list(rep.study.columns), notes=rep.notes,
+    info = dict(command=rep.command, version=v.get('sagepose',''), device=v['machine'],
+                date=str(datetime.date.today()), question=rep.study.question,
+                arms=rep.study.arms, ref=rep.study.ref, measures=list(rep.study.measures),
+                columns=list(rep.study.columns), notes=rep.notes,
                 table=rep.table.to_dict('records'))
     (folder/f'{name}.json').write_text(json.dumps(info, indent=1)+'\n')
 
@@ -772,16 +933,19 @@ def read_results(
     path        # NAME.json that `save_results` wrote; NAME.csv lies beside it
 ):              # `Report`, computed anew from the numbers
     "The report of results that were kept"
-    path = Path(path); d = json.loads(path.read_text()); df = pd.read_csv(path.with_suffix('.csv'))
+    path = Path(path); d = json.loads(path.read_text())
+    df = pd.read_csv(path.with_suffix('.csv'))
     study = Study(d['question'], d['arms'], d['ref'], tuple(d['measures']), tuple(d['columns']))
-    return Report(path.stem, study, df, summary(df, study), d['notes'], _figures(df, study), path, d['command'])
+    return Report(path.stem, study, df, summary(df, study), d['notes'],
+                  _figures(df, study), path, d['command'])
 
-# %% ../nbs/50_ablations.ipynb #4d70a35c
+# %% ../nbs/50_ablations.ipynb #1e3fbcb9
 def _write(rep, out):
     "Write a report: csv, json, md, html and pictures"
     with FileLock(out/'study.lock'):
         save_results(rep, out)
         for n,f in rep.figures.items(): f.savefig(out/f'{rep.name}_{n}.png', dpi=110)
         pics = '\n\n'.join(f'![{n}]({rep.name}_{n}.png)' for n in rep.figures)
-        rep.path.write_text(f'# {rep.name}\n\n{rep.markdown()}\n\n{pics}\n'); (out/f'{rep.name}.html').write_text(rep.html())
+        rep.path.write_text(f'# {rep.name}\n\n{rep.markdown()}\n\n{pics}\n')
+        (out/f'{rep.name}.html').write_text(rep.html())
     return rep

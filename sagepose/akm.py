@@ -69,7 +69,7 @@ def difficulty(
     return u if rate is None else (1-mix)*u+mix*rate
 
 def chances(d, w=None, T=.5):
-    "Chances (b,k) of being hidden, of the difficulties `d` where the weights `w` (b,k) let a target be"
+    "Chances (b,k) of being hidden, from difficulties `d`, where weights `w` (b,k) let a target be"
     p = d.clamp(min=1e-3)**(1/T)
     return p if w is None else p*w.clamp(min=0)
 
@@ -102,7 +102,8 @@ def joint_discs(
     b,k = p.shape; dev = kpts.device; see = in_frame(kpts, crop)
     i,ok = gumbel_top(p*see, n[1], generator); m = i.shape[1]
     few = n[0]+(torch.rand(b,1,generator=generator)*(n[1]-n[0]+1)).floor()
-    u,v = torch.rand(b,m,1,generator=generator).to(dev),torch.randn(b,m,2,generator=generator).to(dev)
+    u,v = (torch.rand(b,m,1,generator=generator).to(dev),
+           torch.randn(b,m,2,generator=generator).to(dev))
     r = (radius[0]+u[...,0]*(radius[1]-radius[0]))*person_size(kpts)[:,None]
     c = kpts.gather(1, i[...,None].expand(-1,-1,2))+v.clamp(-2,2)*.2*r[...,None]
     on = ok&(torch.arange(m)<few).to(dev)
@@ -112,7 +113,8 @@ def joint_discs(
 def _shares(kpts, see, c, r, sk, crop, step=4):
     "Shares (b,n) of keypoints and of area that the first 1,2.. discs hide"
     hid = ((kpts[:,None]-c[:,:,None]).norm(dim=-1)<=r[...,None])&(r>0)[...,None]&see[:,None]
-    m = body_mask(kpts, sk, crop, step)[:,None]; q = to_crop(pixel_grid(m.shape[-2:], c.device), crop, m.shape[-2:])
+    m = body_mask(kpts, sk, crop, step)[:,None]
+    q = to_crop(pixel_grid(m.shape[-2:], c.device), crop, m.shape[-2:])
     cov = ((q[:,None]-c[:,:,None]).norm(dim=-1)<=r[...,None]).float().cummax(1)[0]
     over = (cov*m.flatten(2)).sum(-1)/m.sum((-2,-1)).clamp(min=1e-6)
     return hid.cummax(1)[0].float().sum(-1)/see.sum(1, keepdim=True).clamp(min=1),over
@@ -127,9 +129,10 @@ def shifted(x, rows, dx, dy):
     return x[rows[:,None,None], :, j[:,:,None], i[:,None]].permute(0,3,1,2)
 
 def others(b, group=1, generator=None):
-    "For each of `b` pictures one of another person, where `group` neighbours show the same one: (b,)"
+    "For each of `b` pictures one of another person; `group` neighbours show the same one: (b,)"
     n = b//group
-    s = 1+(torch.rand(n,generator=generator)*(n-1)).long() if n>1 else torch.zeros(n, dtype=torch.long)
+    s = (1+(torch.rand(n,generator=generator)*(n-1)).long() if n>1
+         else torch.zeros(n, dtype=torch.long))
     who = ((torch.arange(n)+s)%n).repeat_interleave(group)
     return who*group+(torch.rand(b,generator=generator)*group).long()
 
@@ -159,7 +162,8 @@ def mask_joints(
     "Cover the neighbourhoods of hard joints; the target stays as it was"
     H,W = x.shape[-2:]
     c,r = joint_discs(kpts, p, sk, (H,W), generator=generator, **kw)
-    q = torch.arange(W, device=x.device)-c[...,0,None],torch.arange(H, device=x.device)-c[...,1,None]
+    q = (torch.arange(W, device=x.device)-c[...,0,None],
+         torch.arange(H, device=x.device)-c[...,1,None])
     d2 = q[0].square()[:,:,None]+q[1].square()[...,None]
     m = ((d2<=r.square()[...,None,None])&(r>0)[...,None,None]).any(1, keepdim=True)
     hid = (((kpts[:,:,None]-c[:,None]).norm(dim=-1)<=r[:,None])&(r>0)[:,None]).any(-1)
@@ -200,7 +204,7 @@ def limb_cutmix(
     width=.06,          # radius as a share of the donor's `person_size`
     soft=2.,            # pixels of the soft edge
     group=1, generator=None, **kw # see `others`; `least`, `ratio`, `short` of `limb_fits`
-):                      # (b,3,H,W); (b,l) bool: limbs that are another's; (b,k) bool: other keypoints under them
+):                      # (b,3,H,W); (b,l) bool: pasted limbs; (b,k) bool: other keypoints covered
     "Lay limbs of other people of the batch along the same limbs of these"
     b,_,H,W = x.shape; dev = x.device; l = torch.tensor(sk.limbs, device=dev)
     rows = others(b, group, generator).to(dev); K = kpts[rows]
@@ -212,7 +216,8 @@ def limb_cutmix(
     end = lambda k,e: k.gather(1, l[i][...,e,None].expand(-1,-1,2))
     t = _similarity(end(kpts,0), end(kpts,1), end(K,0), end(K,1))
     r = width*person_size(K)[:,None]/t[...,:2].norm(dim=-1).clamp(min=.1)
-    y,alpha = _pasted(x[rows], t, capsule(end(kpts,0), end(kpts,1), r, (H,W), soft)*ok[...,None,None])
+    y,alpha = _pasted(x[rows], t,
+                      capsule(end(kpts,0), end(kpts,1), r, (H,W), soft)*ok[...,None,None])
     took = torch.zeros_like(fit).scatter(1, i, ok)
     d = to_segment(kpts[:,:,None], end(kpts,0)[:,None], end(kpts,1)[:,None])
     own = took.float()@(l[...,None]==torch.arange(len(sk), device=dev)).any(1).float()>0
@@ -220,7 +225,7 @@ def limb_cutmix(
 
 # %% ../nbs/23_akm.ipynb #ee76a7ba
 def _pasted(x, t, alpha):
-    "Donors `x` seen through the transforms `t` (b,n,6) where `alpha` (b,n,H,W) is largest, and that alpha"
+    "Donors `x` through transforms `t` (b,n,6) where `alpha` (b,n,H,W) is largest, and that alpha"
     b,_,H,W = alpha.shape; alpha,j = alpha.max(1, keepdim=True)
     re,im,ax,ay,Ax,Ay = t.gather(1, j.flatten(1)[...,None].expand(-1,-1,6)).unbind(-1)
     q = pixel_grid((H,W), x.device); u,v = q[...,0]-ax,q[...,1]-ay
@@ -245,7 +250,8 @@ class AKM(torch.nn.Module):
     def update(self, pred, targ, w=None, hid=None):
         "Learn from where the student put (b,k) joints; `hid` ones do not count"
         w = torch.ones_like(pred[...,0]) if w is None else w.float()
-        self.history.update(misplaced(pred, targ, person_size(targ), self.share), w if hid is None else w*~hid)
+        self.history.update(misplaced(pred, targ, person_size(targ), self.share),
+                            w if hid is None else w*~hid)
 
 # %% ../nbs/23_akm.ipynb #43d794c2
 @patch
@@ -260,10 +266,12 @@ def forward(self:AKM,
     d = difficulty(conf, self.history.rate.to(conf), self.mix); p = chances(d, w, self.T)
     took = torch.zeros(len(x), len(self.sk.limbs), dtype=torch.bool, device=x.device)
     if self.cutmix:
-        on = (torch.rand(len(x),1,generator=generator)<self.cutmix).to(x.device); l = torch.tensor(self.sk.limbs).T
+        on = (torch.rand(len(x),1,generator=generator)<self.cutmix).to(x.device)
+        l = torch.tensor(self.sk.limbs).T
         x,took,_ = limb_cutmix(x, kpts, conf, self.sk, w*on, (p[:,l[0]]+p[:,l[1]])/2, group=group,
                                least=self.least, generator=generator)
-    if self.mask['n'][1]==0: return x,dict(hid=torch.zeros_like(w, dtype=torch.bool), limbs=took, difficulty=d)
+    if self.mask['n'][1]==0:
+        return x,dict(hid=torch.zeros_like(w, dtype=torch.bool), limbs=took, difficulty=d)
     x,hid = mask_joints(x, kpts, p, self.sk, group=group, generator=generator, **self.mask)
     return x,dict(hid=hid, limbs=took, difficulty=d)
 
@@ -278,13 +286,18 @@ def show_difficulty(
     import matplotlib.pyplot as plt
     from sagepose.visuals import palette
     ax = ax or plt.subplots(figsize=(8,2), dpi=80)[1]; i = range(len(sk))
-    u,m = ((1-mix)*(1-torch.as_tensor(conf).float().view(-1,len(sk)).mean(0))).cpu(),mix*torch.as_tensor(rate).cpu()
+    u,m = (((1-mix)*(1-torch.as_tensor(conf).float().view(-1,len(sk)).mean(0))).cpu(),
+           mix*torch.as_tensor(rate).cpu())
     ax.bar(i, u, color=palette['fused'], label='uncertain now')
     ax.bar(i, m, bottom=u, color=palette['dropped'], label='misplaced so far')
-    if hid is not None: ax.plot(i, hid.float().mean(0).cpu(), 'o-', c='#333333', ms=3, lw=1, label='share hidden')
-    ax.set_xticks(i, [n.replace('_','\n') for n in sk.names], fontsize=6); ax.set_ylabel('difficulty')
-    ax.set_ylim(0, 1.3*max((u+m).max().item(), hid.float().mean(0).max().item() if hid is not None else 0))
-    ax.legend(frameon=False, fontsize=7, ncol=3, loc='upper right'); ax.spines[['top','right']].set_visible(False)
+    if hid is not None:
+        ax.plot(i, hid.float().mean(0).cpu(), 'o-', c='#333333', ms=3, lw=1, label='share hidden')
+    ax.set_xticks(i, [n.replace('_','\n') for n in sk.names], fontsize=6)
+    ax.set_ylabel('difficulty')
+    ax.set_ylim(0, 1.3*max((u+m).max().item(),
+                           hid.float().mean(0).max().item() if hid is not None else 0))
+    ax.legend(frameon=False, fontsize=7, ncol=3, loc='upper right')
+    ax.spines[['top','right']].set_visible(False)
     return ax
 
 # %% ../nbs/23_akm.ipynb #fafeddbb
@@ -293,7 +306,8 @@ class Recovery(Callback):
     order,run_valid = 65,False
     def __init__(self, x, at=(0,.15,.4,1)): self.x,self.at = x,at
     def before_fit(self):
-        if hasattr(self.learn,'lr_finder') or hasattr(self.learn,'gather_preds'): self.run = False; return
+        if hasattr(self.learn,'lr_finder') or hasattr(self.learn,'gather_preds'):
+            self.run = False; return
         self.snaps,self.due = [],list(self.at)
     def before_batch(self): self.look(0)
     def after_batch(self): self.look(self.pct_train)
@@ -301,7 +315,8 @@ class Recovery(Callback):
     def look(self, pct):
         if not self.due or pct<self.due[0]-1e-6: return
         was = [m for m in self.model.modules() if m.training]; self.model.eval()
-        self.snaps.append((self.due.pop(0), heatmaps(self.model(self.x.to(self.dls.device)))[0].float().cpu()))
+        self.snaps.append((self.due.pop(0),
+                           heatmaps(self.model(self.x.to(self.dls.device)))[0].float().cpu()))
         for m in was: m.training = True
 
 # %% ../nbs/23_akm.ipynb #bdda433b
@@ -312,18 +327,22 @@ def show_recovery(
     sk,             # `Skeleton`
     whole=None      # (n,3,H,W) the same pictures unmasked, drawn first
 ):                  # the figure
-    "Hidden joints' heatmaps over the training, as bright as the last one's peak; a cross where they are"
+    "Hidden joints' heatmaps over the training, as bright as the last peak; a cross where they are"
     import matplotlib.pyplot as plt
     from sagepose.visuals import show_pose,show_heatmaps
     n,extra = len(x),1+(whole is not None); cols = extra+len(snaps)
-    fig,axs = plt.subplots(n, cols, figsize=(.95*cols, .95*n*x.shape[-2]/x.shape[-1]+.2), dpi=72, squeeze=False)
+    fig,axs = plt.subplots(n, cols, figsize=(.95*cols, .95*n*x.shape[-2]/x.shape[-1]+.2),
+                           dpi=72, squeeze=False)
     for i,row in enumerate(axs):
         js = hid[i].nonzero()[:,0].tolist()
-        if whole is not None: show_pose(whole[i], kpts[i], sk, 2-hid[i].int(), ax=row[0], lw=1, ms=2, title='' if i else 'target')
+        if whole is not None:
+            show_pose(whole[i], kpts[i], sk, 2-hid[i].int(), ax=row[0], lw=1, ms=2,
+                      title='' if i else 'target')
         show_pose(x[i], ax=row[extra-1], title='' if i else 'masked')
         top = snaps[-1][1][i,js].max().item() if js else 1.
         for ax,(s,h) in zip(row[extra:], snaps):
-            show_heatmaps(x[i], h[i], sk, ax=ax, joints=js, top=max(top, .1), title='' if i else f'{s:.0%}')
+            show_heatmaps(x[i], h[i], sk, ax=ax, joints=js, top=max(top, .1),
+                          title='' if i else f'{s:.0%}')
             ax.scatter(*kpts[i,js].T, marker='x', s=14, c='w', lw=.8)
     fig.tight_layout(pad=.2)
     return fig

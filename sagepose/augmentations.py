@@ -29,8 +29,8 @@ def strong_ops(s=1.):
     return [A.ColorJitter(.4*s, .4*s, .4*s, .1*s, p=1), A.AutoContrast(p=1), A.Equalize(p=1),
             A.Posterize(q(7,3), p=1), A.Solarize((.6,.9), p=1), A.Sharpen(p=1), A.ToGray(p=1),
             A.RandomGamma((60,160), p=1), A.GaussianBlur((3,5), p=1), A.MotionBlur((3,5), p=1),
-            A.GaussNoise(std_range=(.04*s, .12*s), p=1), A.ImageCompression(quality_range=(25,70), p=1),
-            A.Downscale(scale_range=(.4,.7), p=1)]
+            A.GaussNoise(std_range=(.04*s, .12*s), p=1),
+            A.ImageCompression(quality_range=(25,70), p=1), A.Downscale(scale_range=(.4,.7), p=1)]
 
 # %% ../nbs/04_augmentations.ipynb #d5f94da1
 class Photometric:
@@ -115,7 +115,8 @@ def joint_cutout(
     half = (size[0]+rnd(b,n[1],2)*(size[1]-size[0]))*max(H,W)
     c = kpts.gather(1, pick[...,None].expand(-1,-1,2))+(rnd(b,n[1],2)-.5)*half
     near = lambda t,i: ((t-c[...,i,None]).abs()<=half[...,i,None])&on[...,None]
-    m = (near(torch.arange(H, device=dev), 1)[...,None]&near(torch.arange(W, device=dev), 0)[:,:,None])
+    m = (near(torch.arange(H, device=dev), 1)[...,None]
+         &near(torch.arange(W, device=dev), 0)[:,:,None])
     m = m.any(1, keepdim=True)
     fill = torch.randn(b,1,H,W, generator=generator).to(x)*(rnd(b,1,1,1)<noise)
     return torch.where(m, fill, x),_covered(kpts, c, half, on)
@@ -159,7 +160,8 @@ def capsule(
 def cover(x, m, noise=.5, generator=None):
     "`x` (b,3,H,W) with the mean colour, or noise with the chance `noise`, where `m` (b,1,H,W) is 1"
     b,_,H,W = x.shape
-    fill = torch.randn(b,1,H,W, generator=generator).to(x)*(torch.rand(b,1,1,1, generator=generator)<noise).to(x)
+    fill = (torch.randn(b,1,H,W, generator=generator).to(x)
+            *(torch.rand(b,1,1,1, generator=generator)<noise).to(x))
     return x+m.to(x)*(fill-x)
 
 def _count(b, n, generator):
@@ -198,7 +200,8 @@ def limb_cutout(
     i,ok = gumbel_top(p*(seen[:,l[:,0]]|seen[:,l[:,1]]), n[1], generator)
     on = _count(b, n, generator).to(dev)[:,:i.shape[1]]&ok
     at = lambda e: kpts.gather(1, l[i][...,e,None].expand(-1,-1,2))
-    r = (width[0]+torch.rand(i.shape, generator=generator).to(dev)*(width[1]-width[0]))*person_size(kpts)[:,None]
+    r = ((width[0]+torch.rand(i.shape, generator=generator).to(dev)*(width[1]-width[0]))
+         *person_size(kpts)[:,None])
     m = (capsule(at(0), at(1), r, (H,W))*on[...,None,None]).amax(1, keepdim=True)
     d = to_segment(kpts[:,:,None], at(0)[:,None], at(1)[:,None])
     return cover(x, m, noise, generator),((d<=r[:,None])&on[:,None]).any(-1)

@@ -35,19 +35,23 @@ def evaluating(model):
     finally:
         for m,t in was: m.training = t
 
+# %% ../nbs/42_baselines.ipynb #8269244c
 class EasyView(PseudoLabels):
     "The student itself is asked, about one easy view of each person"
     def asked(self, t): return [self.model]
     def beliefs(self, x, t, n=1, gen=None):
-        "The belief of each network asked (at most two), means over `n` views, in the canonical frame"
-        c,gen,nets = self.cfg,self.gen_u if gen is None else gen,self.asked(t); hm,seen = [0]*len(nets),[]
+        "The belief of each network asked (one or two), mean of `n` views, in the canonical frame"
+        c,gen,nets = self.cfg,self.gen_u if gen is None else gen,self.asked(t)
+        hm,seen = [0]*len(nets),[]
         for j in range(n):
-            w = weak_geometry(len(x), c.crop, gen, flip=.5, rot=c.weak_rot); v = w.image(x[:,1+j], self.pad)
+            w = weak_geometry(len(x), c.crop, gen, flip=.5, rot=c.weak_rot)
+            v = w.image(x[:,1+j], self.pad)
             if j==0: self.weak = w
             for i,m in enumerate(nets):
                 with evaluating(m): p,s = heatmaps(m(v))
                 hm[i] = hm[i]+w.unheatmap(p.float(), self.sk)
-                if s is not None and c.seen=='head': seen.append(w._swap(torch.sigmoid(s.float()), self.sk))
+                if s is not None and c.seen=='head':
+                    seen.append(w._swap(torch.sigmoid(s.float()), self.sk))
         bs = [belief(h/n, c.crop) for h in hm]
         return bs[0],bs[-1],torch.stack(seen).mean(0) if seen else None
 
@@ -66,7 +70,7 @@ class OneTeacherTask(SelfTask):
 
 # %% ../nbs/42_baselines.ipynb #d436f7b8
 class Pair(nn.Module):
-    "Two networks; in training both answer, one after the other along the batch, in eval mode the first"
+    "Two networks; in training both answer, one after the other along the batch, else the first"
     def __init__(self, a, b):
         super().__init__()
         self.a,self.b = a,b
@@ -97,7 +101,8 @@ class CrossTeaching(StrongViews):
         p = self.pl; w,m = p['weight'],p['warp'].mask(self.hm, p['weight'].device)
         kw = dict(sigma=self.cfg.sigma, mask=m) if self.cfg.loss=='mse' else {}
         ask = lambda b: p['warp'].heatmap(b.hm.clamp(min=0).repeat_interleave(p['m'], 0), self.sk)
-        ls = [self.f(o, ask(b), w, norm=w.numel(), **kw) for o,b in zip(self.pu, (p['app'],p['geo']))]
+        ls = [self.f(o, ask(b), w, norm=w.numel(), **kw)
+              for o,b in zip(self.pu, (p['app'],p['geo']))]
         return sum(ls)/2
 
 # %% ../nbs/42_baselines.ipynb #e0069cfe
@@ -106,8 +111,9 @@ class DualTask(SelfTask):
     labels_cb,views_cb = BothStudents,CrossTeaching
     def __init__(self, cfg, model=None, sets=None, seed_model=True):
         sets,runs = sets or PoseSets(cfg),cfg.init.split(',') if cfg.init else ['','']
-        if len(runs)!=2: raise ConfigError(f"init={cfg.init!r}: two students that start from one run would stay "
-                                           "one network; name two runs, init=A,B")
+        if len(runs)!=2:
+            raise ConfigError(f"init={cfg.init!r}: two students that start from one run would stay "
+                              "one network; name two runs, init=A,B")
         one = lambda i: PoseTask(replace(cfg, init=runs[i], seed=cfg.seed+1000*i), sets=sets).model
         super().__init__(replace(cfg, init=''), model or Pair(one(0), one(1)), sets)
         self.cfg = replace(self.cfg, init=cfg.init)
@@ -128,7 +134,8 @@ def _split(f, folder, cfg):
     if meta['model']: return
     sk = Skeleton.from_dict(meta['skeleton'])
     for n,to in (('b',f/'second'), ('a',f)):
-        m = pose_model(cfg.backbone, sk, 'none', width=cfg.width, levels=cfg.levels, visibility=cfg.visibility, crop=cfg.crop)
+        m = pose_model(cfg.backbone, sk, 'none', width=cfg.width, levels=cfg.levels,
+                       visibility=cfg.visibility, crop=cfg.crop)
         m.load_state_dict({k[2:]:v for k,v in w.items() if k.startswith(n+'.')})
         m.mean,m.std = tuple(meta['mean']),tuple(meta['std'])
         save_model(to, m, sk, meta['crop'], meta['margin'])
@@ -148,8 +155,10 @@ def show_cross(
     fig,axs = plt.subplots(1, 4, figsize=(6, 1.75*t.cfg.crop[0]/t.cfg.crop[1]), dpi=80)
     beliefs,cs = (p['geo'],p['app']),(palette['student'],palette['fused'])
     for n,(b,c,o) in enumerate(zip(beliefs, cs, cs[::-1])):
-        show_heatmaps(easy, b.hm[i].cpu(), t.sk, axs[2*n], joints=joints, title=f'student {n+1} believes', frame=c)
-        show_heatmaps(hard, ask(b), t.sk, axs[2*n+1], joints=joints, title=f'student {2-n} is asked', frame=o)
+        show_heatmaps(easy, b.hm[i].cpu(), t.sk, axs[2*n], joints=joints,
+                      title=f'student {n+1} believes', frame=c)
+        show_heatmaps(hard, ask(b), t.sk, axs[2*n+1], joints=joints,
+                      title=f'student {2-n} is asked', frame=o)
     fig.tight_layout(pad=.3)
     return fig
 
@@ -164,24 +173,33 @@ class Method:
     nets:int=1              # networks that are trained
     labels:str=''           # 'some' or 'all' labels, and no unlabelled people
 
+# %% ../nbs/42_baselines.ipynb #93909b03
 _plain = dict(gate='none', target='soft', views=1)
 _mask = dict(gate='fixed', fixed=.5, instance='none', views=1)
 methods = dict(
     semi=Method('the configuration as it is'),
     labels=Method('labels only, in larger batches', labels='some'),
     all=Method('every label, hidden ones too: above all semi-supervision', labels='all'),
-    oracle=Method('only pseudo-labels that hidden labels prove right: above all filtering', dict(gate='oracle')),
+    oracle=Method('only pseudo-labels that hidden labels prove right: above all filtering',
+                  dict(gate='oracle')),
     one_teacher=Method('one teacher and one weak view, else as it is', task=OneTeacherTask, easy=1),
-    mean_teacher=Method('soft targets of a moving average, no gate', dict(_plain, cutout=0), OneTeacherTask, 1),
-    fixmatch=Method('weak to strong, hard targets, fixed threshold', dict(_mask, target='render'), SelfTask, 1),
-    uda=Method('weak to strong, sharpened soft targets, confidence mask', dict(_mask, target='sharp'), SelfTask, 1),
-    cutout=Method('one network, soft targets, joint cutout, no gate', dict(_plain, cutout=5), SelfTask, 1),
-    multiaugs=Method('one network, soft targets, four strong views', dict(_plain, views=4), SelfTask, 1),
-    dual=Method('two students teach each other, easy to hard', dict(_plain, cutout=5), DualTask, 2, 2))
+    mean_teacher=Method('soft targets of a moving average, no gate',
+                        dict(_plain, cutout=0), OneTeacherTask, 1),
+    fixmatch=Method('weak to strong, hard targets, fixed threshold',
+                    dict(_mask, target='render'), SelfTask, 1),
+    uda=Method('weak to strong, sharpened soft targets, confidence mask',
+               dict(_mask, target='sharp'), SelfTask, 1),
+    cutout=Method('one network, soft targets, joint cutout, no gate',
+                  dict(_plain, cutout=5), SelfTask, 1),
+    multiaugs=Method('one network, soft targets, four strong views',
+                     dict(_plain, views=4), SelfTask, 1),
+    dual=Method('two students teach each other, easy to hard',
+                dict(_plain, cutout=5), DualTask, 2, 2))
 
 # %% ../nbs/42_baselines.ipynb #439fb61a
-_own = dict(online=True, calibrate='none', trust='peak', far=0., fuse_in='heatmap', seen='none', align=False,
-            structure=False, silence=0., tau_joint={}, priors=False, own_stats=0, hide='joint', cutmix=0., camera=0.)
+_own = dict(online=True, calibrate='none', trust='peak', far=0., fuse_in='heatmap', seen='none',
+            align=False, structure=False, silence=0., tau_joint={}, priors=False, own_stats=0,
+            hide='joint', cutmix=0., camera=0.)
 
 def get_method(
     name        # of `methods`
@@ -218,8 +236,9 @@ class CountPasses(Callback):
         nets = [n for m in (self.model,t.geo.module,t.app.module) for n in pair(m)]
         self.hooks = [n.register_forward_pre_hook(self.count) for n in nets]
     def count(self, m, inp):
-        if self.training: self.student,self.teacher = (self.student+torch.is_grad_enabled()*len(inp[0]),
-                                                       self.teacher+(not torch.is_grad_enabled())*len(inp[0]))
+        if self.training:
+            self.student,self.teacher = (self.student+torch.is_grad_enabled()*len(inp[0]),
+                                         self.teacher+(not torch.is_grad_enabled())*len(inp[0]))
     def after_fit(self):
         for h in self.hooks: h.remove()
 
@@ -233,14 +252,17 @@ def show_bill(
     from sagepose.visuals import palette
     names = names or [n for n,m in methods.items() if not m.labels]
     fig,ax = plt.subplots(figsize=(6, .26*len(names)+.7), dpi=80)
-    parts = {n:(3*m.nets, m.easy, 3*m.nets*preset(cfg, n).views) for n in names for m in [get_method(n)]}
+    parts = {n:(3*m.nets, m.easy, 3*m.nets*preset(cfg, n).views)
+             for n in names for m in [get_method(n)]}
     for y,n in enumerate(names):
         left = 0
         for v,c in zip(parts[n], ('labels','appearance','student')):
             ax.barh(y, v, left=left, color=palette[c], height=.7); left += v
         ax.text(left+.2, y, f'{left}F', va='center', fontsize=8)
-    ax.set(yticks=range(len(names)), yticklabels=names, xlabel='forward passes'); ax.invert_yaxis()
-    ax.legend(['labelled crop','easy views, no gradient','strong views'], fontsize=7, frameon=False, loc='upper left', bbox_to_anchor=(1,1))
+    ax.set(yticks=range(len(names)), yticklabels=names, xlabel='forward passes')
+    ax.invert_yaxis()
+    ax.legend(['labelled crop','easy views, no gradient','strong views'], fontsize=7,
+              frameon=False, loc='upper left', bbox_to_anchor=(1,1))
     ax.spines[['top','right']].set_visible(False); fig.tight_layout(pad=.4)
     return fig
 
@@ -260,5 +282,5 @@ def equal_compute(
         c = replace(cfg, bs=b); e = max(round(F/cost(c, name, people)['F']*cfg.steps/n), 1)
         for e in (e,e+1,max(e-1,1)):
             if near(d := replace(c, epoch_steps=e, steps=n*e)): return d
-    raise ConfigError(f"no number of steps makes {name} cost {F:,} forward passes to within {tol:.0%}; "
-                      "take more steps or a larger batch")
+    raise ConfigError(f"no number of steps makes {name} cost {F:,} forward passes "
+                      f"to within {tol:.0%}; take more steps or a larger batch")

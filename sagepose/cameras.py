@@ -39,7 +39,8 @@ class Lens(Warp):
         return self._px((self._along(u, self.f, self.limit)-self.home.to(p))/self.gain.to(p))
     def back(self, p):
         v = (p-self.mid.to(p))/self.R*self.gain.to(p)+self.home.to(p)
-        return self._px(self._along(v, self.inv, self.f(self.limit[:,None])[:,0])+self.o.to(p)[:,None])
+        return self._px(self._along(v, self.inv, self.f(self.limit[:,None])[:,0])
+                        +self.o.to(p)[:,None])
 
 # %% ../nbs/05_cameras.ipynb #38f8677c
 def _along(self, u, g, limit):
@@ -66,15 +67,20 @@ class Radial(Lens):
     def df(self, r): a,b,s = self._k(r); return 1+s*(3*a+s*5*b)
     def inv(self, q):
         top = self.limit.to(q)[:,None]; r = torch.minimum(q, top)
-        for _ in range(8): r = torch.minimum((r-(self.f(r)-q)/self.df(r).clamp(min=.1)).clamp(min=0), top)
+        for _ in range(8):
+            r = torch.minimum((r-(self.f(r)-q)/self.df(r).clamp(min=.1)).clamp(min=0), top)
         return r
 
 # %% ../nbs/05_cameras.ipynb #6146015f
 projections = dict(     # radius m(angle), its derivative, its inverse
-    equidistant  =(lambda a: a,            torch.ones_like,         lambda q: q),
-    stereographic=(lambda a: 2*(a/2).tan(),lambda a: 1/(a/2).cos()**2,lambda q: 2*(q/2).atan()),
-    equisolid    =(lambda a: 2*(a/2).sin(),lambda a: (a/2).cos(),   lambda q: 2*(q/2).clamp(max=1).asin()),
-    orthographic =(torch.sin,              torch.cos,               lambda q: q.clamp(max=1).asin()))
+    equidistant  =(lambda a: a,             torch.ones_like,
+                   lambda q: q),
+    stereographic=(lambda a: 2*(a/2).tan(), lambda a: 1/(a/2).cos()**2,
+                   lambda q: 2*(q/2).atan()),
+    equisolid    =(lambda a: 2*(a/2).sin(), lambda a: (a/2).cos(),
+                   lambda q: 2*(q/2).clamp(max=1).asin()),
+    orthographic =(torch.sin,               torch.cos,
+                   lambda q: q.clamp(max=1).asin()))
 
 class Fisheye(Lens):
     "A perspective crop of `fov` degrees across its diagonal as a fisheye lens draws it"
@@ -137,7 +143,7 @@ def turned(
 
 # %% ../nbs/05_cameras.ipynb #767f0be4
 class ThinPlate(Warp):
-    "Thin-plate spline with (b,n*n,2) `offsets` in pixels of the control points, rows first; `limit`: most stretch"
+    "Thin-plate spline; (b,n*n,2) pixel `offsets` of control points by rows; `limit`: most stretch"
     def __init__(self, crop, offsets, limit=.5):
         H,W = crop; self.crop,self.b = tuple(crop),len(offsets)
         self.R,self.mid = math.hypot(W-1,H-1)/2,torch.tensor([(W-1)/2,(H-1)/2])
@@ -223,7 +229,8 @@ def rand_camera(
     k = torch.randint(len(kinds), (b,), generator=generator)
     k[torch.rand(b, generator=generator)>=p] = -1
     rows = [(n,(k==j).nonzero()[:,0]) for j,n in enumerate(kinds)] if strength else []
-    return Mixed([(i,cameras[n](len(i), crop, strength, generator)) for n,i in rows if len(i)], b, crop)
+    return Mixed([(i,cameras[n](len(i), crop, strength, generator)) for n,i in rows if len(i)],
+                 b, crop)
 
 # %% ../nbs/05_cameras.ipynb #46678774
 def local_scale(
@@ -255,9 +262,11 @@ def show_cameras(
     kpts,           # (k,2) canonical pixels
     sk,             # `Skeleton`
     warp:Warp,      # of n views
-    pad=0, titles=None, step=None # margin of `img`; a text a view; pixels between lines, default a tenth
+    pad=0,          # margin of `img`
+    titles=None,    # a text a view
+    step=None       # pixels between lines, default a tenth
 ):                  # the figure
-    "Views of one person with a grid that was straight, and the bones' lengths relative to the person's"
+    "Views of one person with a once straight grid, and bone lengths relative to the person's"
     import matplotlib.pyplot as plt
     from sagepose.visuals import show_pose,palette
     n,(H,W) = warp.b,warp.crop; step = step or max(H,W)/10

@@ -158,9 +158,11 @@ def demo_config(
     short=False     # a smoke test of half a minute instead of four minutes
 ):                  # arguments of `write_people`, settings of `PoseConfig`
     "Sizes of the demo"
-    people = dict(labelled=24, unlabelled=1500, val=300, size=(144,108), skeleton='lsp14', occlusion=.15, yaw=0)
-    cfg = dict(crop=(96,72), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3, width=32, freeze=2,
-               recipe='rounds', steps=520, epoch_steps=52, bs0=24, stage1=.5, stage2=.5, rounds=1)
+    people = dict(labelled=24, unlabelled=1500, val=300, size=(144,108), skeleton='lsp14',
+                  occlusion=.15, yaw=0)
+    cfg = dict(crop=(96,72), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3,
+               width=32, freeze=2, recipe='rounds', steps=520, epoch_steps=52, bs0=24,
+               stage1=.5, stage2=.5, rounds=1)
     if short:
         people.update(labelled=16, unlabelled=128, val=48)
         cfg.update(steps=24, epoch_steps=12)
@@ -234,10 +236,13 @@ def train_all(
         for n,c in cfgs.items(): print(f'== {n}', flush=True); runs[n] = train(c)
         return runs
     os.environ.setdefault('PYTHONWARNINGS', 'ignore')   # of the libraries that each process imports
-    ctx = mp.get_context('spawn'); ps = {n:ctx.Process(target=_train_named, args=(n,c,cores//len(cfgs))) for n,c in cfgs.items()}
+    ctx = mp.get_context('spawn')
+    ps = {n:ctx.Process(target=_train_named, args=(n,c,cores//len(cfgs)))
+          for n,c in cfgs.items()}
     for p in ps.values(): p.start()
     for p in ps.values(): p.join()
-    if bad := [n for n,p in ps.items() if p.exitcode]: raise SagePoseError(f"{' and '.join(bad)}: the training failed; the reason is above")
+    if bad := [n for n,p in ps.items() if p.exitcode]:
+        raise SagePoseError(f"{' and '.join(bad)}: the training failed; the reason is above")
     return {n:Path(c.out) for n,c in cfgs.items()}
 
 # %% ../nbs/41_cli.ipynb #10ebf3d0
@@ -342,7 +347,8 @@ def demo_cmd(a):
 def _study_args(what):
     "Arguments of `ablate` as (name, YAML file or None, key=value strings)"
     kv = [o for o in what if '=' in o]; rest = [o for o in what if '=' not in o]
-    files = [o for o in rest if o.endswith(('.yaml','.yml'))]; names = [o for o in rest if o not in files]
+    files = [o for o in rest if o.endswith(('.yaml','.yml'))]
+    names = [o for o in rest if o not in files]
     if len(names)!=1: raise SagePoseError("name one study (or `all`): sagepose ablate NAME; "
                                           "sagepose ablate --list shows them")
     return names[0],*_split(files+kv)
@@ -357,7 +363,8 @@ def _study_config(a, path, kv, seeds):
     "The configuration that the arms change"
     from sagepose.ablations import generated
     if a.short or a.demo:
-        if path: raise SagePoseError(f"{path}: --short and --demo draw their own people; leave one of them away")
+        if path: raise SagePoseError(f"{path}: --short and --demo draw their own people; "
+                                     "leave one of them away")
         return generated(a.out, seeds, a.short, **dict(o.split('=',1) for o in kv))
     if not path and not any(o.startswith('labelled=') for o in kv):
         raise SagePoseError("which people? Give a configuration (config.yaml, key=value), "
@@ -373,14 +380,19 @@ def _said(a, name):
 
 # %% ../nbs/41_cli.ipynb #22b0c65d
 @command(arg('what', nargs='*', metavar='NAME [config.yaml] key=value',
-             help='study, or all; the configuration that its arms change, {seed} stands for the seed'),
-         arg('--out', default='runs/ablate', help='folder of all runs; studies in one folder share equal arms'),
+             help='study, or all; the configuration that its arms change, '
+                  '{seed} stands for the seed'),
+         arg('--out', default='runs/ablate',
+             help='folder of all runs; studies in one folder share equal arms'),
          arg('--seeds', default='0', help='e.g. 0,1,2'),
          arg('--arms', default='', help="only these, or others: 'labels,semi views=4'"),
-         arg('--test', action='append', default=[], help='COCO JSON to test the finished models on; may be repeated'),
+         arg('--test', action='append', default=[],
+             help='COCO JSON to test the finished models on; may be repeated'),
          arg('--devices', default='', help='one process each: cuda:0,cuda:1'),
-         arg('--short', action='store_true', help='generated people, seconds an arm: shows that it works, no more'),
-         arg('--demo', action='store_true', help='generated people in the sizes of `sagepose demo`'),
+         arg('--short', action='store_true',
+             help='generated people, seconds an arm: shows that it works, no more'),
+         arg('--demo', action='store_true',
+             help='generated people in the sizes of `sagepose demo`'),
          arg('--report', action='store_true', help='only report what is finished'),
          arg('--list', action='store_true', help='all studies, and arms that are not available'))
 def ablate_cmd(a):

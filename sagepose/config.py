@@ -51,7 +51,7 @@ class PoseConfig:
     wd:float=.01            # weight decay
     clip:float=0.           # gradient norm limit, 0: none
     loss:str='mse'          # mse or ce
-    sigma:float=0.          # deviation of target Gaussians, heatmap cells; 0: by the heatmap's height
+    sigma:float=0.          # deviation of target Gaussians, in cells; 0: by the heatmap's height
     seed:int=0              # of everything
     workers:int=0           # loader processes
     device:str=''           # cpu, cuda, cuda:1, mps; empty: the best there is
@@ -69,33 +69,33 @@ class PoseConfig:
     target:str='render'     # what the student is asked for: soft, sharp or render
     decay_geo:float=.996    # EMA of the geometry teacher
     decay_app:float=.999    # EMA of the appearance teacher, which is evaluated and saved
-    own_stats:int=0         # steps between updates of the teachers' own batch norms; 0: the student's
-    freeze_bn:bool=False    # do the student's batch norms keep their statistics once pseudo-labels start?
+    own_stats:int=0         # steps between updates of teachers' own batch norms; 0: the student's
+    freeze_bn:bool=False    # keep the student's batch-norm statistics once pseudo-labels start?
     fusion:str='keypoint'   # keypoint, instance or mean
     T:float=1.              # temperature of the fusion
-    trust:str='peak'        # what the teachers are weighed by: peak, or correct: the chance that each is right
-    far:float=0.            # teachers further apart than this share of the median bone are not averaged; 0: always
+    trust:str='peak'        # teachers are weighed by peak, or by correct: the chance to be right
+    far:float=0.            # average teachers up to so many median bones apart; 0: at any distance
     fuse_in:str='heatmap'   # heatmap or coords
-    calibrate:str='none'    # confidence: none (the peak), logistic or isotonic (the chance of being right)
+    calibrate:str='none'    # confidence: none (the peak), logistic or isotonic (chance to be right)
     refit:int=1             # epochs between two fits of the correctness model
-    hold:float=.2           # share of the labels kept from the student to fit it, while it is fitted
-    hold_until:float=0.     # share of the run after which the student gets them; at the earliest at stage 1
+    hold:float=.2           # share of labels kept from the student to fit it, while it is fitted
+    hold_until:float=0.     # share of the run until the student gets them; at least until stage 1
     gate:str='adaptive'     # adaptive, soft, flex, free, fixed, none, or oracle (needs reference)
-    instance:str='mean'     # score of a person: mean of p; agree: times the teachers' OKS; none: no such gate
+    instance:str='mean'     # a person's score: mean of p; agree: times teachers' OKS; none: no gate
     tau_ins:float=.7        # most that the instance gate asks for
     tau_kpt:float=.9        # most that a keypoint gate asks for
     beta:float=.5           # keypoint threshold: mean - beta * deviation
     beta_ins:float=1.       # instance threshold, likewise
     floor:float=.1          # least that a gate asks for
     fixed:float=.5          # threshold of gate=fixed
-    tau_joint:dict=field(default_factory=dict) # thresholds of some joints, e.g. left_wrist:.2,right_wrist:.2
-    seen:str='none'         # visibility of pseudo-labels: none, head (needs visibility), or map (peak and area)
+    tau_joint:dict=field(default_factory=dict) # thresholds by joint, e.g. left_hip:.2,right_hip:.2
+    seen:str='none'         # pseudo-labels' visibility: none, head (needs visibility), map (peaks)
     align:bool=False        # pull the share of visible joints to that of the labels?
-    hidden:str='weight'     # what low visibility does: weight (counts less) or topo (only in the topology term)
+    hidden:str='weight'     # low visibility: weight (counts less) or topo (only in topology term)
     structure:bool=False    # do strange limbs lower weights?
-    silence:float=0.        # drop people whose structure is stranger than this (1: rarer than 99 % of labels); 0: none
-    refresh:int=0           # epochs between two sweeps that re-estimate all pseudo-labels; 0: every step
-    rounds:int=0            # learning-rate cycles after stage 0, with a sweep before each unless refresh is set; 0: one cycle in all
+    silence:float=0.        # drop people stranger than this (1: rarer than 99 % of labels); 0: none
+    refresh:int=0           # epochs between sweeps that redo all pseudo-labels; 0: every step
+    rounds:int=0            # lr cycles after stage 0, sweep before each if refresh=0; 0: one in all
     online:bool=False       # ask the teachers in each step, whatever `refresh` and `rounds` say
     sweep_views:int=2       # views of a person that each teacher averages in a sweep
     # -- structure
@@ -111,10 +111,10 @@ class PoseConfig:
     weak_rot:float=15.      # degrees of the geometry teacher's view
     weak_scale:float=.1     # factor up to 1+this
     strong:float=1.         # photometric strength of the student's views
-    strong_n:int=2          # operations of RandAugment in each; 0: colour, blur and noise as for labelled crops
+    strong_n:int=2          # RandAugment operations in each; 0: colour, blur, noise as for labels
     strong_rot:float=45.    # degrees
     strong_scale:float=.35  # factor up to 1+this
-    camera:float=0.         # chance that a view is seen through a random camera: lens, tilt, from above, spline
+    camera:float=0.         # chance of a random camera for a view: lens, tilt, from above, spline
     cutout:int=4            # at most so many hidden keypoints a view, 0: none
     hide:str='joint'        # what is hidden: joint, limb, random (boxes), or akm: hard joints first
     cutmix:float=0.         # chance that limbs of other people are pasted along a view's limbs
@@ -122,7 +122,7 @@ class PoseConfig:
     lab_rot:float=45.       # degrees of labelled crops
     lab_scale:float=.35     # factor up to 1+this
     lab_cutout:int=0        # hidden keypoints of labelled crops
-    fda:float=0.            # chance that a labelled crop gets the low frequencies of an unlabelled one
+    fda:float=0.            # chance that a labelled crop gets an unlabelled one's low frequencies
     fda_r:int=2             # so low: cycles a crop
     adain:float=0.          # chance that it gets the mean and contrast of one instead
 
@@ -132,9 +132,10 @@ class PoseConfig:
         return bool(self.refresh or self.rounds) and not self.online
 
 # %% ../nbs/30_config.ipynb #f4c6a4f6
-recipes = dict(rounds=dict(bs=12, ratio=3, views=1, lr=1e-2, stage1=.3, stage2=.3, ramp=.01, lambda_u=3., rounds=2, sweep_views=2,
-                           instance='none', beta=.25, floor=0., decay_geo=.98, decay_app=.99, weak=.5, weak_scale=.25,
-                           strong=3., strong_n=0, cutout=0))
+recipes = dict(rounds=dict(
+    bs=12, ratio=3, views=1, lr=1e-2, stage1=.3, stage2=.3, ramp=.01, lambda_u=3.,
+    rounds=2, sweep_views=2, instance='none', beta=.25, floor=0., decay_geo=.98, decay_app=.99,
+    weak=.5, weak_scale=.25, strong=3., strong_n=0, cutout=0))
 
 # %% ../nbs/30_config.ipynb #50ebd74d
 class ConfigError(SagePoseError):
@@ -144,7 +145,9 @@ def _cast(k, v, old, where):
     "`v` as the type of `old`"
     try:
         if isinstance(old, bool):
-            if isinstance(v, str): return dict(true=True, yes=True, false=False, no=False)[v.lower()] if not v.isdigit() else bool(int(v))
+            if isinstance(v, str):
+                return (dict(true=True, yes=True, false=False, no=False)[v.lower()]
+                        if not v.isdigit() else bool(int(v)))
             return bool(v)
         if isinstance(old, tuple):
             v = re.findall(r'\d+', v) if isinstance(v, str) else v
@@ -153,18 +156,21 @@ def _cast(k, v, old, where):
             return v
         if isinstance(old, dict): return _pairs(v)
         if v is None: v = ''
-        return type(old)(float(v)) if isinstance(old, int) and float(v)==int(float(v)) else type(old)(v)
+        return (type(old)(float(v)) if isinstance(old, int) and float(v)==int(float(v))
+                else type(old)(v))
     except (ValueError,KeyError,TypeError,AttributeError):
-        kind = {tuple:'two numbers, e.g. 256,192', dict:'name:number,name:number'}.get(type(old), type(old).__name__)
+        kind = {tuple:'two numbers, e.g. 256,192',
+                dict:'name:number,name:number'}.get(type(old), type(old).__name__)
         raise ConfigError(f"{where}: {k}={v!r} should be {kind}") from None
 
-
+# %% ../nbs/30_config.ipynb #bd12a786
 def _pairs(v):
     "A dictionary of numbers, or a string 'a:.1,b:.2'"
-    if isinstance(v, str): v = dict(o.strip(' {}').rsplit(':',1) for o in v.split(',') if o.strip(' {}'))
+    if isinstance(v, str):
+        v = dict(o.strip(' {}').rsplit(':',1) for o in v.split(',') if o.strip(' {}'))
     return {str(n).strip():float(x) for n,x in (v or {}).items()}
 
-# %% ../nbs/30_config.ipynb #bd12a786
+# %% ../nbs/30_config.ipynb #b8a6aefa
 def override(
     cfg:PoseConfig,
     where='command line',   # for error messages
@@ -172,13 +178,16 @@ def override(
 ):                          # a new `PoseConfig`
     "`cfg` with some values changed, those of a `recipe` first; unknown names are refused"
     if r := kw.pop('recipe', ''):
-        if r not in recipes: raise ConfigError(f"{where}: there is no recipe {r!r}; {nearest(r, recipes)}")
+        if r not in recipes:
+            raise ConfigError(f"{where}: there is no recipe {r!r}; {nearest(r, recipes)}")
         kw = recipes[r]|kw
     known = {f.name for f in fields(PoseConfig)}
     for k in kw:
         if k not in known:
-            raise ConfigError(f"{where}: there is no {k!r}; {nearest(k, known, '`sagepose train --help` lists all')}")
-    return check_config(replace(cfg, **{k:_cast(k, v, getattr(cfg,k), where) for k,v in kw.items()}), where)
+            raise ConfigError(f"{where}: there is no {k!r}; "
+                              f"{nearest(k, known, '`sagepose train --help` lists all')}")
+    return check_config(replace(cfg, **{k:_cast(k, v, getattr(cfg,k), where)
+                                        for k,v in kw.items()}), where)
 
 # %% ../nbs/30_config.ipynb #9096f0f4
 def read_config(
@@ -193,50 +202,69 @@ def read_config(
         if not p.is_file(): raise ConfigError(f"{path}: no such configuration file")
         try: d = yaml.safe_load(p.read_text()) or {}
         except yaml.YAMLError as e: raise ConfigError(f"{path}: not YAML: {e}") from None
-        if not isinstance(d, dict): raise ConfigError(f"{path}: should be a list of `name: value` lines")
+        if not isinstance(d, dict):
+            raise ConfigError(f"{path}: should be a list of `name: value` lines")
         cfg = override(cfg, path, **d)
     bad = [o for o in overrides if '=' not in o]
     if bad: raise ConfigError(f"{bad[0]!r} is not key=value")
     return override(cfg, **dict(o.split('=',1) for o in overrides))
 
 # %% ../nbs/30_config.ipynb #5cd87b9a
-_choices = dict(loss=('mse','ce'), target=('soft','sharp','render'), fusion=('keypoint','instance','mean'),
-                gate=('adaptive','soft','flex','free','fixed','none','oracle'), trust=('peak','correct'),
-                fuse_in=('heatmap','coords'), calibrate=('none','logistic','isotonic'), instance=('mean','agree','none'),
-                seen=('none','head','map'), hide=('joint','limb','random','akm'), hidden=('weight','topo'))
+_choices = dict(
+    loss=('mse','ce'), target=('soft','sharp','render'), fusion=('keypoint','instance','mean'),
+    gate=('adaptive','soft','flex','free','fixed','none','oracle'), trust=('peak','correct'),
+    fuse_in=('heatmap','coords'), calibrate=('none','logistic','isotonic'),
+    instance=('mean','agree','none'), seen=('none','head','map'),
+    hide=('joint','limb','random','akm'), hidden=('weight','topo'))
 
+# %% ../nbs/30_config.ipynb #eafde51a
 def check_config(cfg, where='config'):
     "`cfg` if its values make sense together, else `ConfigError`"
     for k,c in _choices.items():
-        if getattr(cfg,k) not in c: raise ConfigError(f"{where}: {k}={getattr(cfg,k)!r} should be one of {', '.join(c)}")
+        if getattr(cfg,k) not in c: raise ConfigError(
+            f"{where}: {k}={getattr(cfg,k)!r} should be one of {', '.join(c)}")
     for k in ('steps','epoch_steps','bs','ratio','views','accum','levels','width','refit'):
-        if getattr(cfg,k)<1: raise ConfigError(f"{where}: {k}={getattr(cfg,k)} should be at least 1")
-    for k in ('stage1','stage2','ramp','decay_geo','decay_app','tau_ins','tau_kpt','floor','stage3','hold','hold_until','camera','cutmix','fda','adain'):
-        if not 0<=getattr(cfg,k)<=1: raise ConfigError(f"{where}: {k}={getattr(cfg,k)} should be from 0 to 1")
+        if getattr(cfg,k)<1: raise ConfigError(
+            f"{where}: {k}={getattr(cfg,k)} should be at least 1")
+    for k in ('stage1','stage2','ramp','decay_geo','decay_app','tau_ins','tau_kpt','floor','stage3',
+              'hold','hold_until','camera','cutmix','fda','adain'):
+        if not 0<=getattr(cfg,k)<=1: raise ConfigError(
+            f"{where}: {k}={getattr(cfg,k)} should be from 0 to 1")
     if min(cfg.crop)<32: raise ConfigError(f"{where}: crop={cfg.crop} should be at least 32 pixels")
-    if cfg.stage2<cfg.stage1: raise ConfigError(f"{where}: stage2={cfg.stage2} comes before stage1={cfg.stage1}")
-    if cfg.bs0 and cfg.accum>1: raise ConfigError(f"{where}: bs0={cfg.bs0} changes the batch, which accum={cfg.accum} cannot follow; use one of them")
-    if cfg.fda+cfg.adain>1: raise ConfigError(f"{where}: fda={cfg.fda} and adain={cfg.adain} are chances of one crop; together at most 1")
+    if cfg.stage2<cfg.stage1: raise ConfigError(
+        f"{where}: stage2={cfg.stage2} comes before stage1={cfg.stage1}")
+    if cfg.bs0 and cfg.accum>1: raise ConfigError(
+        f"{where}: bs0={cfg.bs0} changes the batch, which accum={cfg.accum} cannot follow; "
+        "use one of them")
+    if cfg.fda+cfg.adain>1: raise ConfigError(
+        f"{where}: fda={cfg.fda} and adain={cfg.adain} are chances of one crop; together at most 1")
     if cfg.T<=0: raise ConfigError(f"{where}: T={cfg.T} should be positive")
     if cfg.swept: _check_refresh(cfg, where)
-    if cfg.seen=='head' and not cfg.visibility: raise ConfigError(f"{where}: seen=head needs a model with visibility=true; or use seen=map")
-    if cfg.align and cfg.seen=='none': raise ConfigError(f"{where}: align=true needs seen=head or seen=map")
-    if cfg.trust=='correct' and cfg.calibrate=='none': raise ConfigError(f"{where}: trust=correct needs calibrate=logistic or isotonic")
+    if cfg.seen=='head' and not cfg.visibility: raise ConfigError(
+        f"{where}: seen=head needs a model with visibility=true; or use seen=map")
+    if cfg.align and cfg.seen=='none': raise ConfigError(
+        f"{where}: align=true needs seen=head or seen=map")
+    if cfg.trust=='correct' and cfg.calibrate=='none': raise ConfigError(
+        f"{where}: trust=correct needs calibrate=logistic or isotonic")
     return cfg
 
 # %% ../nbs/30_config.ipynb #b584a83e
 def _check_refresh(cfg, where):
     "A sweep keeps coordinates, and asks the teachers outside of the steps"
     how = f"refresh={cfg.refresh}" if cfg.refresh else f"rounds={cfg.rounds}"
-    if cfg.target!='render': raise ConfigError(f"{where}: {how} keeps no heatmaps; use target=render, not {cfg.target}")
-    if cfg.own_stats: raise ConfigError(f"{where}: own_stats={cfg.own_stats} needs the teachers in every step; use online=true")
+    if cfg.target!='render':
+        raise ConfigError(f"{where}: {how} keeps no heatmaps; use target=render, not {cfg.target}")
+    if cfg.own_stats:
+        raise ConfigError(f"{where}: own_stats={cfg.own_stats} needs the teachers in every step; "
+                          "use online=true")
     if cfg.rounds<0 or cfg.refresh<0 or cfg.sweep_views<1:
         raise ConfigError(f"{where}: {how} and sweep_views={cfg.sweep_views} should be at least 1")
 
 def dump_config(cfg):
     "YAML of `cfg`"
     import yaml
-    return yaml.safe_dump({k:list(v) if isinstance(v,tuple) else v for k,v in asdict(cfg).items()}, sort_keys=False)
+    return yaml.safe_dump({k:list(v) if isinstance(v,tuple) else v
+                           for k,v in asdict(cfg).items()}, sort_keys=False)
 
 # %% ../nbs/30_config.ipynb #02ae41b4
 def config_help():
@@ -244,7 +272,8 @@ def config_help():
     out = [f"  {'recipe=':26}many settings at once: {', '.join(recipes)}"]
     for l in inspect.getsource(PoseConfig).splitlines():
         if m := re.match(r'\s+# -- (.*)', l): out.append(f'\n{m[1]}:')
-        if m := re.match(r'\s+(\w+):\w+=(.+?)\s+# (.*)', l): out.append(f"  {m[1]+'='+re.sub('field.*', '{}', m[2]):26}{m[3]}")
+        if m := re.match(r'\s+(\w+):\w+=(.+?)\s+# (.*)', l):
+            out.append(f"  {m[1]+'='+re.sub('field.*', '{}', m[2]):26}{m[3]}")
     return '\n'.join(out)
 
 # %% ../nbs/30_config.ipynb #2973d0a3
@@ -268,16 +297,20 @@ def show_stages(cfg, ax=None):
     import matplotlib.pyplot as plt
     from sagepose.visuals import palette
     ax = ax or plt.subplots(figsize=(6,1.6), dpi=80)[1]
-    x = [i/400 for i in range(401)]; lam = [schedule(cfg,p)[0] for p in x]; v = [schedule(cfg,p)[1] for p in x]; top = max(cfg.lambda_u, 1)
+    x = [i/400 for i in range(401)]
+    lam = [schedule(cfg,p)[0] for p in x]
+    v = [schedule(cfg,p)[1] for p in x]
+    top = max(cfg.lambda_u, 1)
     ax.plot(x, lam, c=palette['student'], label='weight of consistency')
     ax.step(x, [i/max(cfg.views,1) for i in v], c=palette['fused'], label='share of the views')
     end = max(cfg.stage3,cfg.stage2) if cfg.priors else 1
-    for a,b,n in [(0,cfg.stage1,'0: labels'),(cfg.stage1,cfg.stage2,'1: pseudo-labels'),(cfg.stage2,end,'2: strong views'),
-                  (end,1,'3: structure')][:3+cfg.priors]:
+    for a,b,n in [(0,cfg.stage1,'0: labels'), (cfg.stage1,cfg.stage2,'1: pseudo-labels'),
+                  (cfg.stage2,end,'2: strong views'), (end,1,'3: structure')][:3+cfg.priors]:
         if b<=a: continue
         ax.axvspan(a, b, color='#808080', alpha=.08+.08*int(n[0]))
         ax.text((a+b)/2, top*(1.06+.12*(int(n[0])%2)), n, ha='center', fontsize=7, color='#808080')
-    ax.set(xlim=(0,1), ylim=(0,1.3*top), xlabel='share of the run'); ax.legend(fontsize=7, frameon=False, loc='center right')
+    ax.set(xlim=(0,1), ylim=(0,1.3*top), xlabel='share of the run')
+    ax.legend(fontsize=7, frameon=False, loc='center right')
     return ax
 
 # %% ../nbs/30_config.ipynb #9ff23343
@@ -306,9 +339,11 @@ def count_people(
     "How many people the files of `cfg` hold; they are read again only when they have changed"
     from sagepose.training import PoseSets
     files = [cfg.labelled, cfg.labelled_ids, cfg.unlabelled, cfg.boxes]
-    key = (*files, cfg.pool, cfg.root, cfg.semi, *(os.path.getmtime(f) for f in files if f and os.path.exists(f)))
+    key = (*files, cfg.pool, cfg.root, cfg.semi,
+           *(os.path.getmtime(f) for f in files if f and os.path.exists(f)))
     if key not in _counted:
-        s = PoseSets(replace(cfg, val='', reference='')); _counted[key] = len(s.labelled),len(s.unlabelled or ())
+        s = PoseSets(replace(cfg, val='', reference=''))
+        _counted[key] = len(s.labelled),len(s.unlabelled or ())
     return _counted[key]
 
 def labelled_bs(
@@ -324,12 +359,14 @@ def compute(
     cfg:PoseConfig,
     people=None,    # (labelled, unlabelled); default as the files say
     nets=1, easy=2  # networks that are trained; passes without gradient for an unlabelled person
-):                  # dictionary: crops through the student, teacher passes, total in forward passes F
+):                  # dictionary: crops through the student, teacher passes, total in passes F
     "What the run costs, in forward passes of one crop"
     n,u = people or count_people(cfg); student = teacher = 0
     for s in range(cfg.steps):
-        _,m = schedule(cfg, s/cfg.steps); b = cfg.bs*cfg.ratio*(m>0)
-        student += nets*(labelled_bs(cfg, s//cfg.epoch_steps, n)+b*m); teacher += easy*b*(not cfg.swept)
+        _,m = schedule(cfg, s/cfg.steps)
+        b = cfg.bs*cfg.ratio*(m>0)
+        student += nets*(labelled_bs(cfg, s//cfg.epoch_steps, n)+b*m)
+        teacher += easy*b*(not cfg.swept)
     teacher += easy*cfg.sweep_views*len(sweeps(cfg))*u
     return dict(student=student, teacher=teacher, F=3*student+teacher)
 
@@ -337,7 +374,10 @@ def labels_only(
     cfg:PoseConfig,
     people=None     # see `compute`
 ):                  # `PoseConfig` without unlabelled people
-    "Labels alone with the learning rate of `cfg`: batches that cost as much, or more steps where labels are few"
-    people = people or count_people(cfg); F = compute(cfg, people)['F']; epochs = max(round(cfg.steps/cfg.epoch_steps), 1)
-    b = min(round(F/3/cfg.steps), people[0]); e = max(round(F/3/b/epochs), 1)
+    "Labels alone at the `lr` of `cfg`: batches that cost as much, or more steps if labels are few"
+    people = people or count_people(cfg)
+    F = compute(cfg, people)['F']
+    epochs = max(round(cfg.steps/cfg.epoch_steps), 1)
+    b = min(round(F/3/cfg.steps), people[0])
+    e = max(round(F/3/b/epochs), 1)
     return replace(cfg, semi=False, bs=b, bs0=0, epoch_steps=e, steps=e*epochs)

@@ -40,7 +40,8 @@ class PoseSet:
     def __len__(self): return len(self.files)
     def __repr__(self):
         kind = 'unlabelled' if self.kpts is None else f'labelled with {self.sk.name}'
-        return f"{len(self)} people in {len(set(map(str,self.files)))} images, {kind} ({Path(self.source).name})"
+        return (f"{len(self)} people in {len(set(map(str,self.files)))} images, "
+                f"{kind} ({Path(self.source).name})")
 
 # %% ../nbs/12_data.ipynb #7345b69c
 _fields = 'boxes ids image_ids kpts vis areas'.split()
@@ -62,7 +63,8 @@ def _cat(self, o):
     both = lambda f: None if getattr(self,f) is None or getattr(o,f) is None else \
                      np.concatenate([getattr(self,f), getattr(o,f)])
     return PoseSet(self.files+o.files, sk=self.sk, source=f'{self.source} + {Path(o.source).name}',
-                   names=self.names and o.names and self.names+o.names, **{f:both(f) for f in _fields})
+                   names=self.names and o.names and self.names+o.names,
+                   **{f:both(f) for f in _fields})
 
 PoseSet.__getitem__,PoseSet.unlabel,PoseSet.__add__ = _take,_unlabel,_cat
 
@@ -79,22 +81,29 @@ def read_coco(
     d = _coco_dict(path); path = Path(path); root = Path(root or path.parent)
     sk = _category_skeleton(d, path, skeleton, category)
     imgs = {i['id']:i for i in d['images']}
-    keep = None if ids is None else set(ids if not isinstance(ids,(str,Path)) else read_json(ids, list))
+    keep = (None if ids is None
+            else set(ids if not isinstance(ids,(str,Path)) else read_json(ids, list)))
     anns = [a for a in d['annotations'] if not a.get('iscrowd') and a['image_id'] in imgs
             and (keep is None or a['image_id'] in keep)]
     if labelled: anns = [a for a in anns if any(a.get('keypoints', [])[2::3])]
-    if not anns: raise SagePoseError(f"{path}: no {'labelled ' if labelled else ''}person is left"
-        f"{' after choosing by ids' if keep is not None else ''}; check `annotations` and `num_keypoints`"+faq('ap-is-0'))
+    if not anns:
+        raise SagePoseError(f"{path}: no {'labelled ' if labelled else ''}person is left"
+                            f"{' after choosing by ids' if keep is not None else ''}; "
+                            "check `annotations` and `num_keypoints`"+faq('ap-is-0'))
     return _pose_set(anns, imgs, sk, root, path, labelled)
 
+# %% ../nbs/12_data.ipynb #4b2f1c3a
 def _coco_dict(path):
     "A COCO file, whose entries have what a reader needs"
     d = read_json(path, dict)
     for part,need in (('images',('id','file_name')), ('annotations',('image_id','bbox'))):
-        if not isinstance(d.get(part), list): raise SagePoseError(f"{path}: has no list {part!r}; is it a COCO file?")
-        bad = [(i,n) for i,o in enumerate(d[part]) for n in need if not isinstance(o, dict) or n not in o]
-        if bad: raise SagePoseError(f"{path}: {part}[{bad[0][0]}] lacks {bad[0][1]!r} ({len(bad)} such entries); "
-                                    "`sagepose check` lists all")
+        if not isinstance(d.get(part), list):
+            raise SagePoseError(f"{path}: has no list {part!r}; is it a COCO file?")
+        bad = [(i,n) for i,o in enumerate(d[part]) for n in need
+               if not isinstance(o, dict) or n not in o]
+        if bad:
+            raise SagePoseError(f"{path}: {part}[{bad[0][0]}] lacks {bad[0][1]!r} "
+                                f"({len(bad)} such entries); `sagepose check` lists all")
     return d
 
 # %% ../nbs/12_data.ipynb #8339ea6d
@@ -103,8 +112,9 @@ def _category_skeleton(d, path, skeleton, category):
     if skeleton is not None: return get_skeleton(skeleton)
     cats = [c for c in d.get('categories', []) if category in (None, c.get('name'))]
     cats = [c for c in cats if c.get('keypoints')] or cats
-    if not cats: raise SagePoseError(f"{path}: no category {category or 'with keypoints'}; "
-                                     "name a skeleton (`skeleton=coco17`, or a YAML file)"+faq('skeleton'))
+    if not cats:
+        raise SagePoseError(f"{path}: no category {category or 'with keypoints'}; name a skeleton "
+                            "(`skeleton=coco17`, or a YAML file)"+faq('skeleton'))
     return Skeleton.from_coco(cats[0], path)
 
 # %% ../nbs/12_data.ipynb #9bbfacc8
@@ -115,12 +125,16 @@ def _pose_set(anns, imgs, sk, root, path, labelled):
     box,kp,vis = col(lambda a: a['bbox'], np.float32),None,None
     if labelled:
         bad = [a for a in anns if len(a['keypoints'])!=3*k]
-        if bad: raise SagePoseError(f"{path}: annotation {bad[0]['id']} has {len(bad[0]['keypoints'])/3:g} "
-            f"keypoints, skeleton {sk.name!r} has {k}; name the skeleton that fits (`skeleton=...`)"+faq('skeleton'))
+        if bad:
+            raise SagePoseError(f"{path}: annotation {bad[0]['id']} has "
+                                f"{len(bad[0]['keypoints'])/3:g} keypoints, "
+                                f"skeleton {sk.name!r} has {k}; "
+                                "name the skeleton that fits (`skeleton=...`)"+faq('skeleton'))
         K = col(lambda a: a['keypoints'], np.float32).reshape(n,k,3)
         kp,vis = K[...,:2],K[...,2].astype(np.int64)
         _finite(np.isfinite(kp).all(-1)|(vis<1), anns, path, [f'{n!r}' for n in sk.names])
-    _finite(np.isfinite(box)&([True,True,False,False]|(box>0)), anns, path, 'x y width height'.split())
+    _finite(np.isfinite(box)&([True,True,False,False]|(box>0)),
+            anns, path, 'x y width height'.split())
     names = [imgs[a['image_id']]['file_name'] for a in anns]
     return PoseSet([root/f for f in names], box, col(lambda a: a.get('id',0), np.int64),
         col(lambda a: a['image_id'], np.int64), sk, kp, vis,
@@ -131,7 +145,8 @@ def _finite(ok, anns, path, names):
     if ok.all(): return
     i,j = np.argwhere(~ok)[0]
     raise SagePoseError(f"{path}: annotation {anns[i].get('id',i)}: {names[j]} is not a finite "
-                        f"{'number' if len(names)!=4 else 'number above 0'} ({(~ok).any(1).sum()} such people); `sagepose check` lists all")
+                        f"{'number' if len(names)!=4 else 'number above 0'} "
+                        f"({(~ok).any(1).sum()} such people); `sagepose check` lists all")
 
 # %% ../nbs/12_data.ipynb #b281124d
 _ext = {'.jpg','.jpeg','.png','.bmp','.webp','.tif','.tiff'}
@@ -139,7 +154,9 @@ _ext = {'.jpg','.jpeg','.png','.bmp','.webp','.tif','.tiff'}
 def image_files(folder):
     "The image files below `folder`, sorted; raises `SagePoseError` if there are none"
     fs = sorted(p for p in Path(folder).rglob('*') if p.suffix.lower() in _ext)
-    if not fs: raise SagePoseError(f"{folder}: no images in this folder (looked for {', '.join(sorted(_ext))})"+faq('data'))
+    if not fs:
+        raise SagePoseError(f"{folder}: no images in this folder "
+                            f"(looked for {', '.join(sorted(_ext))})"+faq('data'))
     return fs
 
 def read_folder(
@@ -189,10 +206,13 @@ def _dlc_head(path, rows):
     at = {r[0]:i for i,r in enumerate(rows[:4])}; head = lambda n: rows[at[n]] if n in at else None
     co,parts,ind = (head(n) for n in ('coords','bodyparts','individuals'))
     if co is None or parts is None or 'x' not in co:
-        raise SagePoseError(f"{path}: has no lines `bodyparts` and `coords`; is it a DeepLabCut table?")
+        raise SagePoseError(f"{path}: has no lines `bodyparts` and `coords`; "
+                            "is it a DeepLabCut table?")
     xs = [j for j,c in enumerate(co) if c=='x']
     bad = [j for j in xs if co[j+1:j+2]!=['y']]
-    if bad: raise SagePoseError(f"{path}: column {bad[0]+1} ({parts[bad[0]]}) is x, and no y follows it")
+    if bad:
+        raise SagePoseError(f"{path}: column {bad[0]+1} ({parts[bad[0]]}) is x, "
+                            "and no y follows it")
     return max(at.values())+1,xs[0],[(ind[j] if ind else '',parts[j],j) for j in xs]
 
 def _number(path, line, v):
@@ -204,20 +224,24 @@ def _number(path, line, v):
 def _dlc_table(path):
     "Image names, individuals, parts, and (n,individuals,parts,2) pixels, nan where not labelled"
     if not Path(path).is_file(): raise SagePoseError(f"{path}: no such file")
-    with open(path, newline='', encoding='utf-8-sig') as f: rows = [r for r in csv.reader(f) if any(r)]
+    with open(path, newline='', encoding='utf-8-sig') as f:
+        rows = [r for r in csv.reader(f) if any(r)]
     n,first,cols = _dlc_head(path, rows)
     who,parts = (list(dict.fromkeys(c[i] for c in cols)) for i in (0,1))
     P = np.full((len(rows)-n, len(who), len(parts), 2), np.nan, np.float32)
     for i,r in enumerate(rows[n:]):
-        for a,b,j in cols: P[i,who.index(a),parts.index(b)] = [_number(path, i+n+1, v) for v in (r+['']*2)[j:j+2]]
+        for a,b,j in cols:
+            P[i,who.index(a),parts.index(b)] = [_number(path, i+n+1, v)
+                                                for v in (r+['']*2)[j:j+2]]
     return ['/'.join(r[:first]).replace('\\','/') for r in rows[n:]],who,parts,P
 
 def _dlc_root(path, names, root):
-    "The folder that `names` are relative to: `root`, or the first one upwards from the table that fits"
+    "The folder that `names` are relative to: `root`, or the first above the table that fits"
     up = [Path(root)] if root else list(Path(path).resolve().parents)
     for r in up:
         if (r/names[0]).is_file(): return r
-    raise SagePoseError(f"{path}: {names[0]} is not below {up[0]}{'' if root else ' or a folder above it'}; "
+    raise SagePoseError(f"{path}: {names[0]} is not below {up[0]}"
+                        f"{'' if root else ' or a folder above it'}; "
                         "give `root`, the folder of the DeepLabCut project")
 
 # %% ../nbs/12_data.ipynb #59154ae6
@@ -225,35 +249,44 @@ def read_deeplabcut(
     path,           # CollectedData_*.csv
     skeleton=None,  # with the same body parts; default: the parts, mirror pairs by name, no limbs
     root=None,      # folder of the project; default: found upwards from the table
-    grow=.2         # how much larger the box is than the keypoints, share of its longer side, each way
+    grow=.2         # by how much the box exceeds the keypoints each way, share of its longer side
 ):                  # labelled `PoseSet`
     "The animals of a DeepLabCut table"
     names,who,parts,P = _dlc_table(path)
-    sk = Skeleton('deeplabcut', parts, (), find_flips(parts)) if skeleton is None else get_skeleton(skeleton)
-    if set(sk.names)!=set(parts): raise SagePoseError(f"{path}: has the body parts {', '.join(parts)}; "
-        f"skeleton {sk.name!r} has {', '.join(sk.names)}; they must be the same")
+    sk = (Skeleton('deeplabcut', parts, (), find_flips(parts)) if skeleton is None
+          else get_skeleton(skeleton))
+    if set(sk.names)!=set(parts):
+        raise SagePoseError(f"{path}: has the body parts {', '.join(parts)}; skeleton {sk.name!r} "
+                            f"has {', '.join(sk.names)}; they must be the same")
     P = P[:,:,[parts.index(n) for n in sk.names]]; root = _dlc_root(path, names, root)
     ok = np.isfinite(P).all(-1); i,a = np.nonzero(ok.sum(-1)>1); P,ok = P[i,a],ok[i,a]
     if not len(P): raise SagePoseError(f"{path}: nobody has two labelled keypoints"+faq('ap-is-0'))
     lo,hi = (f(np.where(ok[...,None], P, v), 1) for f,v in ((np.min,np.inf),(np.max,-np.inf)))
-    g = grow*(hi-lo).max(1, keepdims=True)+1; b = np.concatenate([lo-g, hi-lo+2*g], 1).astype(np.float32)
-    return PoseSet([root/names[j] for j in i], b, np.arange(len(P))+1, i+1, sk, np.nan_to_num(P)*ok[...,None],
-                   2*ok.astype(np.int64), b[:,2]*b[:,3], str(path), [names[j] for j in i])
+    g = grow*(hi-lo).max(1, keepdims=True)+1
+    b = np.concatenate([lo-g, hi-lo+2*g], 1).astype(np.float32)
+    return PoseSet([root/names[j] for j in i], b, np.arange(len(P))+1, i+1, sk,
+                   np.nan_to_num(P)*ok[...,None], 2*ok.astype(np.int64), b[:,2]*b[:,3],
+                   str(path), [names[j] for j in i])
 
 # %% ../nbs/12_data.ipynb #57893ce4
 def _coco_name(f, root):
     "`f` relative to `root`"
     try: return Path(f).resolve().relative_to(Path(root).resolve()).as_posix()
-    except ValueError: raise SagePoseError(f"{f}: is not below {root}; write the file further up, or give `root`") from None
+    except ValueError:
+        raise SagePoseError(f"{f}: is not below {root}; write the file further up, "
+                            "or give `root`") from None
 
 def _coco_ann(ps, i):
     "Annotation of person `i`"
-    a = dict(id=int(ps.ids[i]), image_id=int(ps.image_ids[i]), category_id=1, iscrowd=0, bbox=ps.boxes[i].tolist(),
+    a = dict(id=int(ps.ids[i]), image_id=int(ps.image_ids[i]), category_id=1, iscrowd=0,
+             bbox=ps.boxes[i].tolist(),
              area=float(ps.boxes[i,2:].prod() if ps.areas is None else ps.areas[i]))
     if ps.kpts is None: return a
     k = np.concatenate([ps.kpts[i], ps.vis[i][:,None]], 1)
-    return dict(a, keypoints=[round(float(v),3) for v in k.ravel()], num_keypoints=int((ps.vis[i]>0).sum()))
+    return dict(a, keypoints=[round(float(v),3) for v in k.ravel()],
+                num_keypoints=int((ps.vis[i]>0).sum()))
 
+# %% ../nbs/12_data.ipynb #2643a526
 def write_coco(
     ps,         # `PoseSet`, labelled or not
     path,       # JSON to write
@@ -262,7 +295,9 @@ def write_coco(
     "Write people as a COCO-keypoints file"
     path = Path(path); root = root or path.parent; ims = {}
     for i,f in zip(ps.image_ids, ps.files):
-        if i not in ims: w,h = _size(f); ims[i] = dict(id=int(i), file_name=_coco_name(f, root), width=w, height=h)
+        if i not in ims:
+            w,h = _size(f)
+            ims[i] = dict(id=int(i), file_name=_coco_name(f, root), width=w, height=h)
     d = dict(images=list(ims.values()), annotations=[_coco_ann(ps, i) for i in range(len(ps))],
              categories=[dict(ps.sk.to_coco(), name=ps.sk.name)])
     part = path.with_suffix('.part'); part.write_text(json.dumps(d)); os.replace(part, path)
@@ -295,11 +330,16 @@ def read_image(
 ):              # (H,W,3) uint8 RGB
     "A picture as RGB bytes; raises `SagePoseError` where it cannot be decoded"
     try: buf = np.fromfile(path, np.uint8)
-    except OSError as e: raise SagePoseError(f"{path}: cannot be read ({e.strerror}); `sagepose check` lists all") from None
+    except OSError as e:
+        raise SagePoseError(f"{path}: cannot be read ({e.strerror}); "
+                            "`sagepose check` lists all") from None
     img = cv2.imdecode(buf, cv2.IMREAD_COLOR) if len(buf) else None
-    if img is None: raise SagePoseError(f"{path}: not a picture, or broken; `sagepose check` lists all such files")
+    if img is None:
+        raise SagePoseError(f"{path}: not a picture, or broken; "
+                            "`sagepose check` lists all such files")
     return cv2.cvtColor(img, cv2.COLOR_BGR2RGB)
 
+# %% ../nbs/12_data.ipynb #6ed518d7
 def cut(
     img,        # (h,w,3) uint8
     M,          # (3,3) image pixels -> crop pixels
@@ -324,9 +364,11 @@ def _cache_key(ps, crop, pad, margin):
     h = hashlib.sha1(repr((tuple(crop), pad, margin, 1)).encode())
     for f in dict.fromkeys(ps.files):
         s = os.stat(f); h.update(f'{Path(f).resolve()} {s.st_size} {s.st_mtime_ns}'.encode())
-    h.update(repr([str(f) for f in ps.files]).encode()); h.update(np.ascontiguousarray(ps.boxes).tobytes())
+    h.update(repr([str(f) for f in ps.files]).encode())
+    h.update(np.ascontiguousarray(ps.boxes).tobytes())
     return h.hexdigest()[:16]
 
+# %% ../nbs/12_data.ipynb #54ff48ba
 def crops(
     ps,                 # `PoseSet`
     crop,               # (H,W)
@@ -338,8 +380,10 @@ def crops(
 ):                      # (n,H+2*pad,W+2*pad,3) uint8
     "All crops of `ps`, cut once"
     shape = (len(ps), crop[0]+2*pad, crop[1]+2*pad, 3)
-    if np.prod(shape)<=ram: return _cut_all(ps, crop, pad, margin, np.empty(shape, np.uint8), threads)
-    folder = Path(folder or Path.home()/'.cache'/'sagepose'); folder.mkdir(parents=True, exist_ok=True)
+    if np.prod(shape)<=ram:
+        return _cut_all(ps, crop, pad, margin, np.empty(shape, np.uint8), threads)
+    folder = Path(folder or Path.home()/'.cache'/'sagepose')
+    folder.mkdir(parents=True, exist_ok=True)
     f = folder/f'crops-{_cache_key(ps, crop, pad, margin)}.npy'
     if not f.exists():
         part = f.with_suffix(f'.part{os.getpid()}')
@@ -386,6 +430,7 @@ class Crops(torch.utils.data.Dataset):
         if self.photo and seed is not None: img = self.photo(img, seed)
         return to_chw(img),self.kpts[i],self.vis[i],i
 
+# %% ../nbs/12_data.ipynb #461a452d
 def to_chw(
     x       # (...,H,W,3) array
 ):          # (...,3,H,W) tensor
@@ -443,7 +488,9 @@ def pose_dls(
 def describe(dls, unlabelled=None, bs_u=0):
     "What an epoch is, and how the two loaders cycle: one line for the log"
     t = dls.train; n,s = len(t.dataset),t.steps
-    txt = f"An epoch is {s} steps of {t.bs} labelled people: {s*t.bs/n:.3g} passes over the {n} labels"
+    txt = (f"An epoch is {s} steps of {t.bs} labelled people: "
+           f"{s*t.bs/n:.3g} passes over the {n} labels")
     if unlabelled is None or not bs_u: return txt+'.'
     m = len(unlabelled)
-    return txt+f", beside {bs_u} unlabelled people a step: {s*bs_u/m:.2g} passes over all {m}, without end."
+    return txt+(f", beside {bs_u} unlabelled people a step: "
+                f"{s*bs_u/m:.2g} passes over all {m}, without end.")

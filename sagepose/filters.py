@@ -32,13 +32,15 @@ class RunningStats(torch.nn.Module):
     def __init__(self, k, decay=.99):
         super().__init__()
         self.decay = decay
-        for n,v in dict(mean=torch.zeros(k), var=torch.zeros(k), n=torch.zeros(())).items(): self.register_buffer(n, v)
+        for n,v in dict(mean=torch.zeros(k), var=torch.zeros(k), n=torch.zeros(())).items():
+            self.register_buffer(n, v)
 
     @torch.no_grad()
     def update(self, x):
         "Take in a batch `x` (b,k), and those of all other processes"
         m,v = across(x.mean(0), x.var(0, unbiased=False))
-        d = torch.where(self.n==0, 0., torch.clamp(self.decay*torch.ones_like(self.n), max=1-1/(self.n+1)))
+        d = torch.where(self.n==0, 0.,
+                        torch.clamp(self.decay*torch.ones_like(self.n), max=1-1/(self.n+1)))
         new = d*self.mean+(1-d)*m
         self.var.copy_(d*(self.var+(self.mean-new)**2)+(1-d)*(v+(m-new)**2))
         self.mean.copy_(new); self.n.add_(1)
@@ -205,13 +207,17 @@ def show_gates(
     import matplotlib.pyplot as plt
     from sagepose.visuals import palette
     k = len(names); rows = -(-k//ncols)
-    fig,axs = plt.subplots(rows, ncols, figsize=(8, 1.5*rows+.3), dpi=80, squeeze=False, sharex=True, sharey=True)
+    fig,axs = plt.subplots(rows, ncols, figsize=(8, 1.5*rows+.3), dpi=80, squeeze=False,
+                           sharex=True, sharey=True)
     for j,ax in enumerate(axs.flat):
         if j>=k: ax.axis('off'); continue
         ax.plot(steps, conf[:,j], c=palette['fused'], label='mean confidence')
-        if std is not None: ax.fill_between(steps, conf[:,j]-std[:,j], conf[:,j]+std[:,j], color=palette['fused'], alpha=.2, lw=0)
+        if std is not None:
+            ax.fill_between(steps, conf[:,j]-std[:,j], conf[:,j]+std[:,j],
+                            color=palette['fused'], alpha=.2, lw=0)
         ax.plot(steps, tau[:,j], c=palette['dropped'], ls='--', label='threshold')
-        if coverage is not None: ax.plot(steps, coverage[:,j], c=palette['kept'], ls=':', label='share kept')
+        if coverage is not None:
+            ax.plot(steps, coverage[:,j], c=palette['kept'], ls=':', label='share kept')
         ax.set_title(names[j], fontsize=8); ax.set_ylim(0,1)
     axs.flat[0].legend(frameon=False, fontsize=6)
     fig.tight_layout(pad=.4)
@@ -242,7 +248,8 @@ class Align(torch.nn.Module):
         decay=.99
     ):
         super().__init__()
-        self.stats = RunningStats(len(target), decay); self.register_buffer('target', target.float())
+        self.stats = RunningStats(len(target), decay)
+        self.register_buffer('target', target.float())
     def update(self, v): self.stats.update(v)
     def forward(self, v):
         "(b,k) aligned"

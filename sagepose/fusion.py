@@ -93,10 +93,13 @@ def show_fusion(
     "Both beliefs and their fusion at some temperatures"
     import matplotlib.pyplot as plt
     from sagepose.visuals import show_heatmaps,palette
-    fs = [fuse(g, a, crop, T)[0] for T in Ts]+([] if far is None else [fuse(g, a, crop, Ts[0], far=far)[0]])
+    fs = ([fuse(g, a, crop, T)[0] for T in Ts]
+          +([] if far is None else [fuse(g, a, crop, Ts[0], far=far)[0]]))
     fig,axs = plt.subplots(1, 2+len(fs), figsize=(1.5*(2+len(fs)), 1.5*crop[0]/crop[1]+.25), dpi=80)
-    names = ['geometry','appearance']+[f'fused, T={T:g}' for T in Ts]+['fused, settled']*(far is not None)
+    names = (['geometry','appearance']+[f'fused, T={T:g}' for T in Ts]
+             +['fused, settled']*(far is not None))
     for ax,b,n in zip(axs, [g,a]+fs, names):
-        show_heatmaps(img, b.hm[0], sk, ax, top=1, joints=joints, title=n, frame=palette[n.split(',')[0]])
+        show_heatmaps(img, b.hm[0], sk, ax, top=1, joints=joints, title=n,
+                      frame=palette[n.split(',')[0]])
     fig.tight_layout(pad=.3)
     return fig

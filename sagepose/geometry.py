@@ -116,6 +116,7 @@ def sample(
     g = (p*(2/s)-1).view(len(x), *out, 2).to(x.dtype)
     return F.grid_sample(x, g, mode='bilinear', padding_mode='zeros', align_corners=True)
 
+# %% ../nbs/03_geometry.ipynb #7c2ba178
 def _image(self,
     x:Tensor,       # (b,c,H+2*pad,W+2*pad) float
     pad=0           # margin around the canonical crop
@@ -201,7 +202,8 @@ class Inverse(Warp):
 
 def _inverse(self):
     "The warp from this one's view to the canonical frame"
-    return Projective(self.inv, self.crop, self.flip) if isinstance(self, Projective) else Inverse(self)
+    return (Projective(self.inv, self.crop, self.flip) if isinstance(self, Projective)
+            else Inverse(self))
 Warp.inverse = _inverse
 
 # %% ../nbs/03_geometry.ipynb #d09078fa

@@ -60,7 +60,8 @@ def _around(x, c, r):
     "The (2r+1)x(2r+1) cells around the cells `c`, the border's repeated: (b,k,2r+1,2r+1)"
     h,w = x.shape[-2:]; d = torch.arange(-r, r+1, device=x.device); c = c.long()
     i,j = (c[...,1,None]+d).clamp(0, h-1),(c[...,0,None]+d).clamp(0, w-1)
-    return x.flatten(-2).gather(-1, (i[...,None]*w+j[...,None,:]).flatten(-2)).unflatten(-1, (2*r+1,)*2)
+    return (x.flatten(-2).gather(-1, (i[...,None]*w+j[...,None,:]).flatten(-2))
+            .unflatten(-1, (2*r+1,)*2))
 
 # %% ../nbs/02_heatmaps.ipynb #b6c48298
 def _smooth3(n):
@@ -123,7 +124,8 @@ def spread(
 ):                  # (b,k) cells
     "Root mean square distance of the mass of `hm` from its mean"
     a = hm.float().clamp(min=0); a = a/a.sum((-2,-1), keepdim=True).clamp(min=1e-6)
-    x,y = (torch.arange(n, device=hm.device, dtype=torch.float32) for n in (hm.shape[-1],hm.shape[-2]))
+    x,y = (torch.arange(n, device=hm.device, dtype=torch.float32)
+           for n in (hm.shape[-1],hm.shape[-2]))
     px,py = a.sum(-2),a.sum(-1)
     var = lambda p,t: (p*t**2).sum(-1)-(p*t).sum(-1)**2
     return (var(px,x)+var(py,y)).clamp(min=0).sqrt()
@@ -184,7 +186,8 @@ def hm_ce(
 ):                  # scalar
     "Cross-entropy between softmax(`scale`*`pred`) and `targ` over the cells, above its minimum"
     t = targ.float().flatten(-2).clamp(min=0); t = t/t.sum(-1, keepdim=True).clamp(min=1e-6)
-    d = -(t*(pred.float().flatten(-2)*scale).log_softmax(-1)).sum(-1)+(t*t.clamp(min=1e-12).log()).sum(-1)
+    d = (-(t*(pred.float().flatten(-2)*scale).log_softmax(-1)).sum(-1)
+         +(t*t.clamp(min=1e-12).log()).sum(-1))
     return weighted_mean(d, w) if norm is None else (d*w).sum()/norm
 
 losses = dict(mse=hm_mse, ce=hm_ce)

@@ -40,7 +40,8 @@ def open_run(
     run = Path(run); ck = load_checkpoint(run)
     if ck is None: raise SagePoseError(f"{run}: no checkpoint here; give the folder of a run")
     model,_ = load_model(run if (run/'model.yaml').exists() else run/'best', model)
-    cfg = override(read_config(run/'config.yaml'), **dict(semi=True, device='cpu', init='', refresh=0)|kw)
+    cfg = override(read_config(run/'config.yaml'),
+                   **dict(semi=True, device='cpu', init='', refresh=0)|kw)
     sets = PoseSets(cfg); n = len(sets.unlabelled)
     if isinstance(people, int): people = np.random.default_rng(seed).permutation(n)[:people]
     sets.unlabelled = sets.unlabelled[people]

@@ -25,18 +25,19 @@ class Judge(nn.Module):
     def __init__(self,
         cfg,            # `PoseConfig`
         sk:Skeleton,
-        kpts=None, vis=None # (n,k,2), (n,k) of the labelled people, for `structure`, `silence`, `priors`, `align`
+        kpts=None, vis=None # (n,k,2), (n,k) labelled, for `structure`, `silence`, `priors`, `align`
     ):
         super().__init__()
         c = self.cfg = cfg; self.sk,k = sk,len(sk)
         self.gates = Gates(k, c.tau_ins, c.tau_kpt, c.beta, c.beta_ins, c.floor, fixed=c.fixed,
-                           rule=c.gate if c.gate in rules else 'adaptive', instance=c.instance!='none',
-                           own=joint_thresholds(c.tau_joint, sk))
+                           rule=c.gate if c.gate in rules else 'adaptive',
+                           instance=c.instance!='none', own=joint_thresholds(c.tau_joint, sk))
         make = lambda on: Correctness(k, isotonic=c.calibrate=='isotonic') if on else None
         self.correct,self.teacher = make(c.calibrate!='none'),make(c.trust=='correct')
         need = c.priors or c.structure or c.silence
         self.priors = Priors.fit(kpts, vis, sk) if need and kpts is not None else None
-        n = c.cutout if c.hide=='akm' else 0; least = .3 if c.calibrate=='none' else .5    # peaks are lower than chances
+        n = c.cutout if c.hide=='akm' else 0
+        least = .3 if c.calibrate=='none' else .5   # peaks are lower than chances
         self.akm = AKM(sk, n=(0,n), cutmix=c.cutmix, least=least) if n or c.cutmix else None
         self.align = Align(visible_share(vis)) if c.align and vis is not None else None
 
@@ -53,7 +54,8 @@ def _fuse(self, g, a):
         pg,pa = teacher_probs(self.teacher, g, a, sk, c.crop); on = self.teacher.n.sum()>0
         conf = torch.where(on, pg, g.conf),torch.where(on, pa, a.conf)
     far = c.far*person_scale(a, sk, c.crop) if c.far else None
-    return fuse(g, a, c.crop, c.T, c.fusion, conf, far, 'coords' if c.fuse_in=='coords' else 'heatmap')
+    return fuse(g, a, c.crop, c.T, c.fusion, conf, far,
+                'coords' if c.fuse_in=='coords' else 'heatmap')
 
 def _forward(self,
     g:Belief, a:Belief, # of the two teachers
@@ -62,8 +64,10 @@ def _forward(self,
     "What is believed, and how likely it is right"
     c = self.cfg; f,alpha = self.fuse(g, a); p = f.conf
     if self.correct is not None:
-        q = self.correct(features(g, a, f, self.sk, c.crop)); p = torch.where(self.correct.n.sum()>0, q.to(p), p)
-    seen = dict(head=v, map=visible_from_map(f.hm, f.conf, c.sigma)).get(c.seen) if c.seen!='none' else None
+        q = self.correct(features(g, a, f, self.sk, c.crop))
+        p = torch.where(self.correct.n.sum()>0, q.to(p), p)
+    seen = (dict(head=v, map=visible_from_map(f.hm, f.conf, c.sigma)).get(c.seen)
+            if c.seen!='none' else None)
     return dict(geo=g, app=a, fused=f, alpha=alpha, p=p, seen=seen)
 
 Judge.fuse,Judge.forward = _fuse,_forward
@@ -82,7 +86,8 @@ def _update(self, e):
 
 def _weigh(self, e):
     "Add weights (b,k) to the beliefs `e`: `w`, and `w_topo` where it differs"
-    c = self.cfg; w = torch.ones_like(e['p']) if c.gate=='none' else self.gates(e['p'], self.score(e))
+    c = self.cfg
+    w = torch.ones_like(e['p']) if c.gate=='none' else self.gates(e['p'], self.score(e))
     if self.priors is not None and (c.structure or c.silence):
         f = e['fused']; ins,_ = self.priors.anomaly(f.kpts, e['p'].clamp(.01,1))
         if c.structure: w = w*self.priors.weights(f.kpts, e['p'].clamp(.01,1), silence=float('inf'))
@@ -96,16 +101,18 @@ Judge.score,Judge.update,Judge.weigh = _score,_update,_weigh
 
 # %% ../nbs/28_judge.ipynb #5dd367fb
 def _learn(self,
-    beliefs,        # list of (g,a): both teachers' beliefs about the n people, one pair a look at them
+    beliefs,        # list of (g,a): both teachers' beliefs about the n people, one pair a look
     gt, vis, scale  # (n,k,2) pixels, (n,k), (n,) pixels: the labels and the torso
 ):                  # self
     "Fit the correctness models to labels that the teachers' network did not learn from"
     c,sk = self.cfg,self.sk; right = lambda f: is_correct(f.kpts, gt, vis, scale)
     if self.teacher is not None:
-        x = [t for g,a in beliefs for t in zip(teacher_features(g, a, sk, c.crop), (right(g),right(a)))]
+        x = [t for g,a in beliefs
+             for t in zip(teacher_features(g, a, sk, c.crop), (right(g),right(a)))]
         self.teacher.fit(*(torch.cat(t) for t in zip(*x)))
     if self.correct is not None:
-        fs = [(g,a,self.fuse(g, a)[0]) for g,a in beliefs]; who = torch.arange(len(gt)).repeat(len(fs))
+        fs = [(g,a,self.fuse(g, a)[0]) for g,a in beliefs]
+        who = torch.arange(len(gt)).repeat(len(fs))
         x = torch.cat([features(g, a, f, sk, c.crop) for g,a,f in fs])
         self.correct.fit(x, torch.cat([right(f) for _,_,f in fs]), groups=who.numpy())
     return self

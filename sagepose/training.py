@@ -47,7 +47,9 @@ from .config import *
 class PoseSets:
     "The people of a run, read from the files that `cfg` names"
     def __init__(self, cfg):
-        if not cfg.labelled: raise SagePoseError("no labelled people: set `labelled` to a COCO-keypoints JSON"+faq('data'))
+        if not cfg.labelled:
+            raise SagePoseError("no labelled people: set `labelled` to a COCO-keypoints JSON"
+                                +faq('data'))
         sk,root = cfg.skeleton or None,cfg.root or None
         self.labelled = read_coco(cfg.labelled, sk, root, cfg.labelled_ids or None)
         self.sk = self.labelled.sk
@@ -64,8 +66,9 @@ class PoseSets:
         if cfg.unlabelled:
             u = read_unlabelled(cfg.unlabelled, self.sk, cfg.boxes or None, root)
             parts.append((u, _match(u, cfg.reference, self.sk, root)))
-        if not parts: raise SagePoseError("no unlabelled people: set `unlabelled` to a COCO JSON or a folder, "
-                                          "or semi=false to train on labels only"+faq('data'))
+        if not parts:
+            raise SagePoseError("no unlabelled people: set `unlabelled` to a COCO JSON "
+                                "or a folder, or semi=false to train on labels only"+faq('data'))
         self.unlabelled = sum((p[0] for p in parts[1:]), parts[0][0])
         self.reference = sum((p[1] for p in parts[1:]), parts[0][1])
 
@@ -119,9 +122,11 @@ class PoseBatch(Callback):
         if self.training and self.looks: x = self.looks(x, self.gen_l)
         x = normalise(x, self.mean, self.std)
         if self.training:
-            w = strong_geometry(len(x), c, self.gen_l, rot=self.cfg.lab_rot, scale=self.cfg.lab_scale)
+            w = strong_geometry(len(x), c, self.gen_l,
+                                rot=self.cfg.lab_rot, scale=self.cfg.lab_scale)
             x,kp,v = w.image(x, self.pad),w.kpts(kp, self.sk),w._swap(vis, self.sk)
-            if self.cfg.lab_cutout: x,_ = joint_cutout(x, kp, (0,self.cfg.lab_cutout), generator=self.gen_l)
+            if self.cfg.lab_cutout:
+                x,_ = joint_cutout(x, kp, (0,self.cfg.lab_cutout), generator=self.gen_l)
         else: v = vis
         ok = ((v>0)&in_frame(kp, c)).float()
         self.learn.xb = (_cl(x, self.cfg),)
@@ -138,20 +143,25 @@ class PoseLoss(nn.Module):
         super().__init__()
         self.f,self.sigma = losses[kind],sigma
     def forward(self, pred, hm, w, seen):
-        p,v = heatmaps(pred); l = self.f(p, hm, w, sigma=self.sigma) if self.f is hm_mse else self.f(p, hm, w)
-        if v is not None: l = l+.1*weighted_mean(nn.functional.binary_cross_entropy_with_logits(v.float(), seen, reduction='none'), w)
+        p,v = heatmaps(pred)
+        l = self.f(p, hm, w, sigma=self.sigma) if self.f is hm_mse else self.f(p, hm, w)
+        if v is not None:
+            l = l+.1*weighted_mean(nn.functional.binary_cross_entropy_with_logits(
+                v.float(), seen, reduction='none'), w)
         return l
 
 # %% ../nbs/31_training.ipynb #03392cbb
 _bns = (nn.BatchNorm2d, nn.SyncBatchNorm)
-def bn_layers(m): return [l for l in m.modules() if isinstance(l, _bns) and l.running_mean is not None]
+def bn_layers(m):
+    return [l for l in m.modules() if isinstance(l, _bns) and l.running_mean is not None]
 
 @contextmanager
 def own_statistics(model, momentum=.1):
     "Within this context a pass of `model` in eval mode updates its batch norms' running statistics"
     def look(l, inp):
         x = inp[0].detach().float(); v,m = torch.var_mean(x, (0,2,3))
-        l.running_mean.lerp_(m.to(l.running_mean), momentum); l.running_var.lerp_(v.to(l.running_var), momentum)
+        l.running_mean.lerp_(m.to(l.running_mean), momentum)
+        l.running_var.lerp_(v.to(l.running_var), momentum)
     hs = [l.register_forward_pre_hook(look) for l in bn_layers(model)]
     try: yield model
     finally:
@@ -202,43 +212,46 @@ class PseudoLabels(Callback):
         self.cfg,self.sk,self.hm,self.mean,self.std,self.data = cfg,sk,hm,mean,std,data
         self.pad,self.ref,self.drawn = pad_pixels(cfg),ref,0
         self.judge,self.held = judge or Judge(cfg, sk),held
-        self.labels = self.swept = self.folder = self.fit_at = None   # of the last sweep; where they are kept
+        self.labels = self.swept = self.folder = self.fit_at = None  # of the last sweep; where kept
         self.keys,self.when = (person_keys(data.ps) if cfg.swept else None),sweeps(cfg)
     @property
     def gates(self): return self.judge.gates
     @property
     def weak_photo(self): return weak_photo(self.cfg.weak) if self.cfg.weak else None
-
     def before_fit(self):
-        if hasattr(self.learn,'lr_finder') or hasattr(self.learn,'gather_preds'): self.run = False; return
+        if hasattr(self.learn,'lr_finder') or hasattr(self.learn,'gather_preds'):
+            self.run = False; return
         self.it,dev = None,self.dls.device
         self.judge.to(dev)
         if self.ref is not None: self.ref = tuple(t.to(dev) for t in self.ref)
         if self.labels: self.labels = {n:v.to(dev) for n,v in self.labels.items()}
     def after_fit(self): self.it = None
     after_cancel_fit = after_fit
-
     def batch(self):
         "The next unlabelled batch: (b,v,3,H,W) network input with margin, indices"
-        if self.it is None:
-            self.it = iter(endless(self.data, self.cfg.bs*self.cfg.ratio, self.cfg.seed, self.drawn, self.cfg.workers))
+        if self.it is None: self.it = iter(endless(self.data, self.cfg.bs*self.cfg.ratio,
+                                                   self.cfg.seed, self.drawn, self.cfg.workers))
         x,i = next(self.it); self.drawn += len(i); dev = self.dls.device
-        return normalise(x.to(dev, non_blocking=True), self.mean, self.std),i.to(dev, non_blocking=True)
+        return (normalise(x.to(dev, non_blocking=True), self.mean, self.std),
+                i.to(dev, non_blocking=True))
 
 # %% ../nbs/31_training.ipynb #3f4e7eb0
 @patch
 def beliefs(self:PseudoLabels, x, t:Teachers, n=1, gen=None):
-    "Beliefs of the teachers `t` about `x` (b,1+n,3,H,W) in the canonical frame, means over `n` views each"
+    "Beliefs of the teachers `t` about `x` (b,1+n,3,H,W), canonical frame, means of `n` views each"
     c = self.cfg; due = c.own_stats and gen is None and t.n%c.own_stats==0
     hm,seen = [0,0],[]
     def ask(e, v):
-        with own_statistics(e.module, .02) if due else nullcontext(): p,s = heatmaps(e.module(_cl(v, c)))
+        with own_statistics(e.module, .02) if due else nullcontext():
+            p,s = heatmaps(e.module(_cl(v, c)))
         e.own = e.own or bool(due)
         return p.float(),(torch.sigmoid(s.float()) if s is not None and c.seen=='head' else None)
     for j in range(n):      # one is mirrored, the other is not, then the other way round
-        w = weak_geometry(len(x), c.crop, self.gen_u if gen is None else gen, flip=1-j%2, rot=c.weak_rot, scale=c.weak_scale)
+        w = weak_geometry(len(x), c.crop, self.gen_u if gen is None else gen,
+                          flip=1-j%2, rot=c.weak_rot, scale=c.weak_scale)
         if j==0: self.weak = w
-        v = centre(x[:,1+j], self.pad); (g,sg),(a,sa) = ask(t.geo, w.image(x[:,0], self.pad)),ask(t.app, v.flip(-1) if j%2 else v)
+        v = centre(x[:,1+j], self.pad)
+        (g,sg),(a,sa) = ask(t.geo, w.image(x[:,0], self.pad)),ask(t.app, v.flip(-1) if j%2 else v)
         hm = [hm[0]+w.unheatmap(g, self.sk), hm[1]+(flip_hm(a, self.sk) if j%2 else a)]
         if sg is not None: seen += [w._swap(sg, self.sk), sa[:,self.sk.flip_index] if j%2 else sa]
     return (*(belief(h/n, c.crop) for h in hm), torch.stack(seen).mean(0) if seen else None)
@@ -277,24 +290,30 @@ class Some(torch.utils.data.Dataset):
     def __len__(self): return len(self.ds if self.idx is None else self.idx)
     def __getitem__(self, i):
         if self.idx is None: return self.ds[i]
-        return self.ds[(int(self.idx[i[0]]),i[1])] if isinstance(i, tuple) else self.ds[int(self.idx[i])]
+        return (self.ds[(int(self.idx[i[0]]),i[1])] if isinstance(i, tuple)
+                else self.ds[int(self.idx[i])])
 
 class HoldOut(Callback):
-    "Give the student the labels that were kept back, once the correctness model no longer needs them"
+    "Give the student the labels kept back, once the correctness model no longer needs them"
     order,run_valid = Seeded.order+1,False
     def __init__(self, cfg): self.until = max(cfg.stage1, cfg.hold_until)
     def before_train(self):
         p = self.learn.pseudo_labels
-        if p.fit_at is not None and self.epoch/self.n_epoch>self.until: self.dls.train.dataset.idx = p.held = None
+        if p.fit_at is not None and self.epoch/self.n_epoch>self.until:
+            self.dls.train.dataset.idx = p.held = None
 
+# %% ../nbs/31_training.ipynb #22311b82
 def held_out(
     n,      # labelled people
     cfg
 ):          # (m,) indices of those kept back, (n-m,) of the others
     "Who is kept back to learn the confidence from"
     on = cfg.semi and cfg.calibrate!='none' and cfg.lambda_u>0
-    o = np.random.default_rng([cfg.seed,13]).permutation(n); m = max(round(cfg.hold*n), 2) if on else 0
-    if on and n-m<1: raise ConfigError(f"calibrate={cfg.calibrate} keeps {m} of {n} labelled people back and leaves none"+faq('60-images'))
+    o = np.random.default_rng([cfg.seed,13]).permutation(n)
+    m = max(round(cfg.hold*n), 2) if on else 0
+    if on and n-m<1:
+        raise ConfigError(f"calibrate={cfg.calibrate} keeps {m} of {n} labelled people back "
+                          "and leaves none"+faq('60-images'))
     return np.sort(o[:m]),np.sort(o[m:])
 
 # %% ../nbs/31_training.ipynb #1924bf31
@@ -303,11 +322,13 @@ def held_out(
 def calibrate(self:PseudoLabels, step, looks=4):
     "Fit the judge to the labels that were kept back, if it is time to"
     c = self.cfg
-    if self.held is None or (self.fit_at is not None and step-self.fit_at<c.refit*self.n_iter): return
+    if self.held is None or (self.fit_at is not None and step-self.fit_at<c.refit*self.n_iter):
+        return
     h,dev,n = self.held,self.dls.device,c.sweep_views if c.swept else 1
     gen = torch.Generator().manual_seed(c.seed*100003+step+1)
     s = torso_scale(h.kpts, h.vis, self.sk) if self.sk.torso else box_diag(h.kpts, h.vis)
-    j = self.judge.to('cpu').learn([self._look(h, n, step*looks+i, gen) for i in range(looks)], h.kpts, h.vis, s).to(dev)
+    j = self.judge.to('cpu').learn([self._look(h, n, step*looks+i, gen) for i in range(looks)],
+                                   h.kpts, h.vis, s).to(dev)
     if self.fit_at is None: j.reset()       # peaks become probabilities
     self.fit_at = step
 
@@ -317,7 +338,8 @@ def _look(self:PseudoLabels, crops, n, seed, gen):
     out = []
     for x,_ in everybody(crops, self.weak_photo, n, max(self.cfg.bs*self.cfg.ratio,64), seed):
         x = normalise(x.to(self.dls.device), self.mean, self.std)
-        out.append([Belief(*(t.cpu() for t in b)) for b in self.beliefs(x, self.learn.teachers, n, gen)[:2]])
+        out.append([Belief(*(t.cpu() for t in b))
+                    for b in self.beliefs(x, self.learn.teachers, n, gen)[:2]])
     return tuple(Belief(*(torch.cat(t) for t in zip(*bs))) for bs in zip(*out))
 
 # %% ../nbs/31_training.ipynb #018729aa
@@ -333,7 +355,8 @@ def sweep(self:PseudoLabels, step=0):
     "Ask the teachers about everybody: `labels`, a dict of tensors, a row a person"
     self.calibrate(step); c,dev,rows = self.cfg,self.dls.device,[]
     gen = torch.Generator().manual_seed(c.seed*100003+step)
-    for x,i in everybody(self.data, self.weak_photo, c.sweep_views, max(c.bs*c.ratio,64), step, c.workers):
+    for x,i in everybody(self.data, self.weak_photo, c.sweep_views, max(c.bs*c.ratio,64),
+                         step, c.workers):
         x = normalise(x.to(dev), self.mean, self.std)
         rows.append(compact(self.estimate(x, self.learn.teachers, c.sweep_views, gen)))
     d = gather(rows); e = expand(d); self.judge.reset(); self.judge.update(e)
@@ -346,12 +369,13 @@ def sweep(self:PseudoLabels, step=0):
 @patch
 def _write(self:PseudoLabels, d, step):
     "Keep this sweep on disk, and the one before it"
-    write_labels(label_file(self.folder, step), d, self.keys, step=step, skeleton=self.sk.name, crop=self.cfg.crop)
+    write_labels(label_file(self.folder, step), d, self.keys,
+                 step=step, skeleton=self.sk.name, crop=self.cfg.crop)
     tidy(self.folder, (step, self.swept))
 
 @patch
 def put_sweep(self:PseudoLabels, step, labels=None):
-    "Take up the sweep of `step`, from disk where no `labels` are given; if it is gone, the next step sweeps"
+    "Take up the sweep of `step`, from disk without `labels`; if it is gone, the next step sweeps"
     if labels is None and step is not None:
         f = label_file(self.folder, step)
         if f.exists(): labels = read_labels(f, self.keys)
@@ -361,7 +385,7 @@ def put_sweep(self:PseudoLabels, step, labels=None):
 # %% ../nbs/31_training.ipynb #3793aaeb
 class StrongViews(Callback):
     "The student's strong views of unlabelled people and the loss on them"
-    order,run_valid = GradientAccumulation.order-1,False  # the term must be in before accumulation scales it
+    order,run_valid = GradientAccumulation.order-1,False  # before accumulation scales the loss
     def __init__(self, cfg, sk, hm):
         self.cfg,self.sk,self.hm = cfg,sk,hm
         self.pad,self.f = pad_pixels(cfg),losses[cfg.loss]
@@ -382,7 +406,7 @@ class StrongViews(Callback):
 @patch
 @torch.no_grad()
 def misplacement(self:StrongViews, akm):
-    "Tell `akm` which keypoints the student misplaces: of views, where they were not hidden, and of labelled crops"
+    "Tell `akm` which keypoints the student misplaces: unhidden in views, any in labelled crops"
     p,c = self.pl,self.cfg; at = lambda hm: decode(hm.detach().float(), c.crop)[0]
     akm.update(at(self.pu), p['kpts'], p['weight'], p['hid'])
     kp,w = self.learn.truth_view; akm.update(at(heatmaps(self.pred)[0]), kp, w)
@@ -400,14 +424,16 @@ class MakeViews(Callback):
         rep = lambda t: t.repeat_interleave(m, 0)
         kp = w.kpts(rep(p['fused'].kpts), v.sk)
         x = w.image(x.flatten(0,1), v.pad)
-        see = in_frame(kp, c.crop); wt,topo = (w._swap(rep(p[n]), v.sk)*see if n in p else None for n in ('w','w_topo'))
+        see = in_frame(kp, c.crop)
+        wt,topo = (w._swap(rep(p[n]), v.sk)*see if n in p else None for n in ('w','w_topo'))
         x,hid = self.hide(x, kp, w._swap(rep(p['p']), v.sk), wt, m)
         self.learn.pl.update(warp=w, kpts=kp, weight=wt, weight_topo=topo, views=x, hid=hid)
         self.learn.xb = (_cl(torch.cat([self.xb[0],x]), c),)
 
     def hide(self, x, kp, conf, w, m):
-        "Views with limbs pasted and joints hidden, as `hide`, `cutout` and `cutmix` say; (b,k) bool or `None`: what is hidden"
-        c,g,sk = self.views.cfg,self.gen_u,self.views.sk; akm,hid = self.learn.pseudo_labels.judge.akm,None
+        "Views with parts pasted and hidden, as `cfg` says; (b,k) bool or `None`: what is hidden"
+        c,g,sk = self.views.cfg,self.gen_u,self.views.sk
+        akm,hid = self.learn.pseudo_labels.judge.akm,None
         if akm is not None: x,d = akm(x, kp, conf, w, m, g); hid = d['hid']
         if not c.cutout or c.hide=='akm': return x,hid
         if c.hide=='joint':  x,hid = joint_cutout(x, kp, (0,c.cutout), generator=g)
@@ -438,7 +464,8 @@ def consistency(self:StrongViews):
 def structure(self:StrongViews):
     "The weighted losses of structure on the student's answers; their shares into `learn.pl`"
     c,p,w = self.cfg,self.pl,self.pl['warp']; beta = 25. if c.loss=='mse' else 10.
-    kp = w.unkpts(soft_argmax(self.pu, c.crop, beta), self.sk); back = lambda t: t if t is None else w._swap(t, self.sk)
+    kp = w.unkpts(soft_argmax(self.pu, c.crop, beta), self.sk)
+    back = lambda t: t if t is None else w._swap(t, self.sk)
     ls = self.learn.pseudo_labels.judge.priors(kp, back(p['weight']), back(p['weight_topo']))
     weights = dict(topo=c.lambda_topo, bone=c.lambda_bone, angle=c.lambda_angle)
     l,shares = balance(ls, self.loss_grad, (c.prior_lo,c.prior_hi), weights)
@@ -459,7 +486,8 @@ class PoseMetrics(Callback):
         kp,gt,vis = (torch.cat(t) for t in zip(*self.out))
         self.learn.preds = kp
         s = torso_scale(gt, vis, self.sk) if self.sk.torso else box_diag(gt, vis)
-        self.learn.scores = dict(pck=pck(kp, gt, vis, s).item(), per_joint=pck(kp, gt, vis, s, per_joint=True).tolist())
+        self.learn.scores = dict(pck=pck(kp, gt, vis, s).item(),
+                                 per_joint=pck(kp, gt, vis, s, per_joint=True).tolist())
         p = getattr(self.learn,'pseudo_labels',None); pr = p and p.judge.priors
         if pr: self.learn.scores['drift'] = pr.drifted_share(kp.to(pr.drift.device)).item()
 
@@ -483,9 +511,11 @@ class PseudoLog(Callback):
         if not self.s: return
         s = {}      # rows may come and go with the stages
         for n,v in self.s.items(): s.update({k:s.get(k,0)+x for k,x in zip(n, v.cpu().numpy())})
-        by = dict(accuracy='known', geo_accuracy='known', app_accuracy='known', kept_accuracy='kept', dropped_accuracy='dropped')
+        by = dict(accuracy='known', geo_accuracy='known', app_accuracy='known',
+                  kept_accuracy='kept', dropped_accuracy='dropped')
         per = lambda k: s['n3' if k.startswith('share') else by.get(k,'n')]
-        out = {k:v/np.maximum(per(k),1e-9) for k,v in s.items() if k not in ('n','n3','known','kept','dropped')}
+        out = {k:v/np.maximum(per(k),1e-9) for k,v in s.items()
+               if k not in ('n','n3','known','kept','dropped')}
         self.learn.pseudo = dict(out, tau=self.learn.pseudo_labels.gates.tau.cpu().numpy())
 
 # %% ../nbs/31_training.ipynb #9532211e
@@ -493,9 +523,11 @@ class PseudoLog(Callback):
 def rows(self:PseudoLog, p):
     "(b,k) tensors whose sums over people are kept"
     f,w = p['fused'],p['w']; one = torch.ones_like(w); pr = self.learn.pseudo_labels.judge.priors
-    r = dict(n=one, coverage=w, confidence=p['p'].to(w), alpha=p['alpha'], loss_u=p['loss'].expand_as(w))
+    r = dict(n=one, coverage=w, confidence=p['p'].to(w), alpha=p['alpha'],
+             loss_u=p['loss'].expand_as(w))
     if p.get('seen') is not None: r['visible'] = p['seen'].to(w)
-    if pr is not None: r['drift'] = (pr.anomaly(f.kpts, p['p'].clamp(.01,1))[0]>1).to(w)[:,None].expand_as(w)
+    if pr is not None:
+        r['drift'] = (pr.anomaly(f.kpts, p['p'].clamp(.01,1))[0]>1).to(w)[:,None].expand_as(w)
     r.update({f'share_{n}':v.to(w).expand_as(w) for n,v in p.get('shares',{}).items()})
     if 'shares' in p: r['n3'] = one
     return r if self.ref is None else dict(r, **self.truths(p))
@@ -503,16 +535,18 @@ def rows(self:PseudoLog, p):
 @patch
 def truths(self:PseudoLog, p):
     "The same for what hidden labels say"
-    f,w = p['fused'],p['w']; r = [t.to(w.device)[p['i']] for t in self.ref]; has = (r[1]>0)&torch.isfinite(r[2])[:,None]
+    f,w = p['fused'],p['w']; r = [t.to(w.device)[p['i']] for t in self.ref]
+    has = (r[1]>0)&torch.isfinite(r[2])[:,None]
     ok,g,a = (oracle(b.kpts, *r)*has for b in (f,p['geo'],p['app'])); has = has.to(w)
-    return dict(known=has, accuracy=ok, kept=has*w, kept_accuracy=ok*w, dropped=has-has*w, dropped_accuracy=ok-ok*w,
-                geo_accuracy=g, app_accuracy=a)
+    return dict(known=has, accuracy=ok, kept=has*w, kept_accuracy=ok*w,
+                dropped=has-has*w, dropped_accuracy=ok-ok*w, geo_accuracy=g, app_accuracy=a)
 
 # %% ../nbs/31_training.ipynb #b88ce9cc
 def best_device(name=''):
     "The device called `name`, or the best there is"
     if name.startswith('cuda') and not torch.cuda.is_available():
-        raise ConfigError(f"device={name}: PyTorch sees no GPU here; leave `device` empty to take the best there is")
+        raise ConfigError(f"device={name}: PyTorch sees no GPU here; "
+                          "leave `device` empty to take the best there is")
     if name: return torch.device(name)
     if torch.cuda.is_available(): return torch.device('cuda')
     return torch.device('cpu')
@@ -548,17 +582,19 @@ class PoseTask:
         self.sk = self.sets.sk
         if seed_model: torch.manual_seed(cfg.seed)
         self.model = model or pose_model(cfg.backbone, self.sk, cfg.pretrained, width=cfg.width,
-                                         levels=cfg.levels, visibility=cfg.visibility, crop=cfg.crop)
+            levels=cfg.levels, visibility=cfg.visibility, crop=cfg.crop)
         if cfg.init: load_model(cfg.init, self.model, self.sk)
         if cfg.freeze and model is None: freeze(self.model, cfg.freeze)
-        self.mean,self.std = (getattr(self.model, n, d) for n,d in [('mean',(.485,.456,.406)),('std',(.229,.224,.225))])
+        self.mean,self.std = (getattr(self.model, n, d)
+                              for n,d in [('mean',(.485,.456,.406)),('std',(.229,.224,.225))])
         self.hm = check_model(self.model, self.sk, cfg.crop)
         if not cfg.sigma: self.cfg = replace(cfg, sigma=auto_sigma(self.hm))
         self.device = best_device(cfg.device)
 
     def crops(self, ps, **kw):
         "`Crops` of the people `ps` with the margin that this run's views need"
-        return Crops(ps, self.cfg.crop, pad_pixels(self.cfg), margin=self.cfg.margin, folder=self.cfg.cache or None, **kw)
+        return Crops(ps, self.cfg.crop, pad_pixels(self.cfg), margin=self.cfg.margin,
+                     folder=self.cfg.cache or None, **kw)
 
 # %% ../nbs/31_training.ipynb #e473e215
 @patch
@@ -620,12 +656,15 @@ def looks(self:PoseTask, u, n=256):
 def semi_callbacks(self:PoseTask, args, norm):
     "The callbacks of the unlabelled part"
     u,ref = self.unlabelled()
-    if self.cfg.gate=='oracle' and ref is None: raise ConfigError("gate=oracle needs `reference`, the hidden labels")
+    if self.cfg.gate=='oracle' and ref is None:
+        raise ConfigError("gate=oracle needs `reference`, the hidden labels")
     lab = self.lab; kept = self.crops(self.sets.labelled[self.held]) if len(self.held) else None
-    self.pseudo = self.labels_cb(*args, *norm, u, ref, Judge(self.cfg, self.sk, lab.kpts, lab.vis), kept)
+    self.pseudo = self.labels_cb(*args, *norm, u, ref,
+                                 Judge(self.cfg, self.sk, lab.kpts, lab.vis), kept)
     if self.cfg.fda or self.cfg.adain: self.pose_batch.looks = self.looks(u)
     views = self.views_cb(*args)
-    return [self.pseudo, views, MakeViews(views), PseudoLog(ref)]+([HoldOut(self.cfg)] if kept else [])
+    return ([self.pseudo, views, MakeViews(views), PseudoLog(ref)]
+            +([HoldOut(self.cfg)] if kept else []))
 
 # %% ../nbs/31_training.ipynb #20cbb6a2
 def fit(

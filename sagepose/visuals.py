@@ -95,7 +95,8 @@ def heat_overlay(
     base = .55*img.mean(-1, keepdims=True).repeat(3,-1)+.1
     for i,j in enumerate(k):
         w = a[i].clip(0,1)[...,None]**.8
-        c = np.array(to_rgb(palette[sk.sides[j]])); c = c if sk.sides[j]!='centre' else np.ones(3)*.95
+        c = np.array(to_rgb(palette[sk.sides[j]]))
+        c = c if sk.sides[j]!='centre' else np.ones(3)*.95
         base = base*(1-w)+w*(.35+.65*c)
     return base.clip(0,1)
 
@@ -123,7 +124,8 @@ def pose_grid(
 ):                              # the figure
     "A table of people"
     n = len(imgs); rows = -(-n//ncols); h,w = to_image(imgs[0]).shape[:2]
-    fig,axs = plt.subplots(rows, ncols, figsize=(ncols*size, rows*(size*h/w+(.2 if titles else .04))),
+    fig,axs = plt.subplots(rows, ncols,
+                           figsize=(ncols*size, rows*(size*h/w+(.2 if titles else .04))),
                            dpi=80, squeeze=False)
     at = lambda x,i: None if x is None else x[i]
     for i,ax in enumerate(axs.flat):
