@@ -171,6 +171,14 @@ studies.update(
         'logistic, weighs teachers':'semi calibrate=logistic trust=correct'},
         '', ('use',), _kept))
 
+# %% ../nbs/50_ablations.ipynb #398a3738
+_adds = {'structure':'priors=true structure=true silence=1.5', 'calibration':'calibrate=logistic trust=correct',
+         'agreement':'instance=agree far=.5', 'masking':'hide=akm cutout=4', 'CutMix':'cutmix=.3'}
+studies['mechanisms'] = Study('What does each mechanism add, and all together?', {
+    'spine':'semi', **{n:f'semi {a}' for n,a in _adds.items()},
+    'everything':f"semi {' '.join(_adds.values())}"},
+    '', ('use','drift','recover'), ('coverage','kept_accuracy','drift/share','recover/covered'))
+
 # %% ../nbs/50_ablations.ipynb #eab8ac5f
 def why_not(
     cfg:PoseConfig,

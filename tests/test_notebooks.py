@@ -55,3 +55,11 @@ def test_site_can_run_imports(nb):
         if not exported and (read-bound-have): bad[i] = read-bound-have
         have |= bound
     assert not bad, f'give the imports of these cells a cell of their own: {bad}'
+
+@pytest.mark.parametrize('nb', nbs, ids=name)
+def test_site_shows_every_picture(nb):
+    "The site leaves out hidden cells with what they drew"
+    cells = json.loads(nb.read_text(encoding='utf-8'))['cells']
+    drawn = lambda c: any(k.startswith('image/') for o in c.get('outputs',[]) for k in o.get('data',{}))
+    hidden = [''.join(c['source']) for c in cells if drawn(c) and re.search(r'^#\|\s*hide\s*$', ''.join(c['source']), re.M)]
+    assert not hidden, f'{name(nb)}: drawn and hidden:\n{hidden[0]}'
