@@ -174,8 +174,9 @@ class Method:
     labels:str=''           # 'some' or 'all' labels, and no unlabelled people
 
 # %% ../nbs/42_baselines.ipynb #93909b03
-_plain = dict(gate='none', target='soft', views=1)
-_mask = dict(gate='fixed', fixed=.5, instance='none', views=1)
+_calm = dict(lambda_u=1., ramp=.2, views=1)
+_plain = dict(gate='none', target='soft')
+_mask = dict(_calm, gate='fixed', fixed=.5, instance='none')
 methods = dict(
     semi=Method('the configuration as it is'),
     labels=Method('labels only, in larger batches', labels='some'),
@@ -184,17 +185,17 @@ methods = dict(
                   dict(gate='oracle')),
     one_teacher=Method('one teacher and one weak view, else as it is', task=OneTeacherTask, easy=1),
     mean_teacher=Method('soft targets of a moving average, no gate',
-                        dict(_plain, cutout=0), OneTeacherTask, 1),
+                        dict(_plain, views=1, cutout=0), OneTeacherTask, 1),
     fixmatch=Method('weak to strong, hard targets, fixed threshold',
                     dict(_mask, target='render'), SelfTask, 1),
     uda=Method('weak to strong, sharpened soft targets, confidence mask',
                dict(_mask, target='sharp'), SelfTask, 1),
     cutout=Method('one network, soft targets, joint cutout, no gate',
-                  dict(_plain, cutout=5), SelfTask, 1),
+                  dict(_calm, **_plain, cutout=5), SelfTask, 1),
     multiaugs=Method('one network, soft targets, four strong views',
-                     dict(_plain, views=4), SelfTask, 1),
+                     dict(_calm, **_plain)|dict(views=4), SelfTask, 1),
     dual=Method('two students teach each other, easy to hard',
-                dict(_plain, cutout=5), DualTask, 2, 2))
+                dict(_calm, **_plain, cutout=5), DualTask, 2, 2))
 
 # %% ../nbs/42_baselines.ipynb #439fb61a
 _own = dict(online=True, calibrate='none', trust='peak', far=0., fuse_in='heatmap', seen='none',
