@@ -553,9 +553,10 @@ def open_study(
             if old.get(l, a)!=a:
                 raise SagePoseError(f"{out}: arm {l!r} of {name} was {old[l]!r} there, {a!r} here; "
                                     "name another folder (--out)")
-        new = asdict(study)
-        new.update(arms=old|study.arms, ref=was.get('ref', study.ref), tests=[*map(str,tests)],
-                   command=command, **{k:list(new[k]) for k in ('measures','columns')})
+        new,arms = asdict(study),old|study.arms
+        own = studies[name].ref if name in studies else ''  # it may come with a later command
+        new.update(arms=arms, ref=own if own in arms else was.get('ref', study.ref),
+                   tests=[*map(str,tests)], command=command, **{k:list(new[k]) for k in ('measures','columns')})
         d['studies'][name] = new
         part = f.with_suffix('.part')
         part.write_text(yaml.safe_dump(d, sort_keys=False))
