@@ -55,6 +55,12 @@ def test_results_on_disk(home):
 
 # the folder's memory
 
+def test_the_reference_may_come_later(tmp_path):
+    cfg = generated(tmp_path); refs = []
+    for arms in ('masking','masking,structure','spine'):
+        open_study(tmp_path, cfg, 'mechanisms', pick_arms('mechanisms', arms)); refs.append(report(tmp_path, 'mechanisms').study.ref)
+    assert refs==['masking','masking','spine']
+
 def test_other_configuration_is_refused(home):
     d,cfg,_ = home
     with pytest.raises(SagePoseError, match='beta=0.5 there, 0.7 here'): run_study('baselines', override(cfg, beta=.7), d/'whole', quiet=True)
