@@ -191,11 +191,11 @@ methods = dict(
     uda=Method('weak to strong, sharpened soft targets, confidence mask',
                dict(_mask, target='sharp'), SelfTask, 1),
     cutout=Method('one network, soft targets, joint cutout, no gate',
-                  dict(_calm, **_plain, cutout=5), SelfTask, 1),
+                  _calm|_plain|dict(cutout=5), SelfTask, 1),
     multiaugs=Method('one network, soft targets, four strong views',
-                     dict(_calm, **_plain)|dict(views=4), SelfTask, 1),
+                     _calm|_plain|dict(views=4), SelfTask, 1),
     dual=Method('two students teach each other, easy to hard',
-                dict(_calm, **_plain, cutout=5), DualTask, 2, 2))
+                _calm|_plain|dict(cutout=5), DualTask, 2, 2))
 
 # %% ../nbs/42_baselines.ipynb #439fb61a
 _own = dict(online=True, calibrate='none', trust='peak', far=0., fuse_in='heatmap', seen='none',

@@ -89,7 +89,7 @@ class PoseConfig:
     floor:float=.1          # least that a gate asks for
     fixed:float=.5          # threshold of gate=fixed
     tau_joint:dict=field(default_factory=dict) # thresholds by joint, e.g. left_hip:.2,right_hip:.2
-    seen:str='none'         # pseudo-labels' visibility: none, head (needs visibility), map (peaks)
+    seen:str='none'         # visibility: none, head (needs visibility), map (peak and area)
     align:bool=False        # pull the share of visible joints to that of the labels?
     hidden:str='weight'     # low visibility: weight (counts less) or topo (only in topology term)
     structure:bool=False    # do strange limbs lower weights?
