@@ -7,9 +7,9 @@ Docs: https://sagepose.github.io/sagepose/ablations.html.md"""
 # %% auto #0
 __all__ = ['studies', 'measures', 'parse_arm', 'arm_config', 'short_spec', 'folder_name', 'Study', 'why_not', 'get_study',
            'pick_arms', 'list_studies', 'at_seed', 'all_labels', 'Job', 'plan', 'show_plan', 'short_config',
-           'generated', 'measure', 'hard_joints', 'Looked', 'perturb', 'camera', 'recover', 'drift', 'joints', 'tail',
-           'use', 'shared_pck', 'measure_job', 'open_study', 'run_job', 'run_study', 'collect', 'by_seed', 'difference',
-           'summary', 'arm_colours', 'show_differences', 'show_curves', 'show_levels', 'Report', 'report',
+           'generated', 'measure', 'hard_joints', 'Looked', 'perturb', 'camera', 'recover', 'errors', 'drift', 'joints',
+           'tail', 'use', 'shared_pck', 'measure_job', 'open_study', 'run_job', 'run_study', 'collect', 'by_seed',
+           'difference', 'summary', 'arm_colours', 'show_differences', 'show_curves', 'show_levels', 'Report', 'report',
            'save_results', 'read_results']
 
 # %% ../nbs/50_ablations.ipynb #ec2d7564
@@ -379,6 +379,10 @@ class Looked:
         x = [photo(im, i) if photo else im for i,im in enumerate(self.x.imgs)]
         return normalise(to_chw(np.stack(x)), self.p.mean, self.p.std)
 
+    def scale(self, gt, vis):
+        "(n,) the unit of PCK in pixels: the torso, or else the box around the joints"
+        return torso_scale(gt, vis, self.sk) if self.sk.torso else box_diag(gt, vis)
+
     @torch.no_grad()
     def answer(self, x):
         "(n,k,2) keypoints of the network's inputs `x`"
@@ -391,7 +395,7 @@ def _right(self, kp, warp=None, cover=None):
     "(n,k) 1, 0 or nan: which answers `kp` are right in a view's frame, only where `cover` (n,k)"
     gt = self.kpts if warp is None else warp.kpts(self.kpts, self.sk)
     vis = self.vis if warp is None else warp._swap(self.vis, self.sk)*in_frame(gt, self.p.crop)
-    s = torso_scale(gt, vis, self.sk) if self.sk.torso else box_diag(gt, vis)
+    s = self.scale(gt, vis)
     return is_correct(kp, gt, vis*(1 if cover is None else cover.long()), s)
 
 def _view(self, warp=None, photo=None, boxes=0, cover=None):
@@ -441,6 +445,14 @@ def recover(job):
     hid = hid&torch.from_numpy(hard_joints(v.sk))
     return {f'recover/{n}':float(v.right(v.answer(o), cover=hid).nanmean())
             for n,o in (('clean',x),('covered',y))}
+
+# %% ../nbs/50_ablations.ipynb #486c955e
+@measure
+def errors(job):
+    "Jitter, inversions and misses: shares of all labelled keypoints of the validation people"
+    v = Looked(job, n=1000); s,x = v.scale(v.kpts, v.vis),centre(v.inputs(), v.pad)
+    share = error_shares(error_kinds(v.answer(x), v.kpts, v.vis, s, v.sk))
+    return {f'errors/{n}':float(o) for n,o in zip(error_names[1:], share[1:])}
 
 # %% ../nbs/50_ablations.ipynb #b0b546ec
 @measure
