@@ -100,7 +100,7 @@ studies['baselines'] = Study('Does the method beat what is known, at equal compu
     'method':'semi', 'labels only':'labels', 'Mean Teacher':'mean_teacher',
     'FixMatch':'fixmatch', 'UDA':'uda', 'cutout, one network':'cutout',
     'dual students':'dual', 'MultiAugs':'multiaugs', 'oracle gate':'oracle',
-    'all labels':'all'}, 'labels only', ('use',), _gate)
+    'all labels':'all'}, 'labels only', ('use','errors'), _gate+('errors/inversion',))
 
 # %% ../nbs/50_ablations.ipynb #58f4f998
 studies.update(

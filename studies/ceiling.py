@@ -8,6 +8,7 @@ distance, the partner's peak, where the joint lies in the body, and the person's
 trees. The last two are fitted to the *hidden* labels of other people, five folds, which no gate may do: they bound what
 a gate could be. Writes results/lsp14_ceiling.json: kinds of errors, AUC and accuracy at equal coverage, run by run."""
 import argparse, json
+from datetime import date
 from pathlib import Path
 import numpy as np, torch, fastai.basics
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -18,6 +19,7 @@ from sagepose.config import read_config
 from sagepose.data import Crops
 from sagepose.metrics import *
 from sagepose.refresh import *
+from sagepose.runs import versions
 from sagepose.training import PoseSets, pad_pixels
 
 def known(d, sk):
@@ -56,4 +58,5 @@ if __name__=='__main__':
     rows = [judge(r) for r in a.runs]
     for r in rows: print(json.dumps(r))
     cmd = 'python studies/ceiling.py '+' '.join(f'runs/{r.parent.name}/{r.name}' for r in a.runs)
-    (Path(a.results)/'lsp14_ceiling.json').write_text(json.dumps(dict(command=cmd, kinds=error_names, rows=rows), indent=1)+'\n')
+    head = dict(command=cmd, version=versions()['sagepose'], device='cpu', date=str(date.today()), kinds=error_names)
+    (Path(a.results)/'lsp14_ceiling.json').write_text(json.dumps(dict(head, rows=rows), indent=1)+'\n')
