@@ -191,7 +191,7 @@ def _as_coco(ps):
 def scores(
     kpts, conf,     # (n,k,2) image pixels, (n,k), in the order of `ps`
     ps              # labelled `PoseSet`
-):                  # dictionary: pck, pck_1, pckh, AP, AP50, AP75, AR, n, unmeasured, per_joint
+):                  # dictionary: pck, pck_1, pckh, AP, AP50, AP75, AR, n, unmeasured, errors, per_joint
     "How good predictions are"
     kp,gt,vis = (torch.as_tensor(x) for x in (kpts, ps.kpts, ps.vis)); sk = ps.sk
     s = torso_scale(gt, vis, sk) if sk.torso else box_diag(gt, vis)
@@ -200,9 +200,12 @@ def scores(
     if sk.head: r['pckh'] = pck(kp, gt, vis, head_scale(gt, vis, sk), .5).item()
     ap = oks_ap(coco_results(ps.image_ids, kpts, conf), _as_coco(ps), sk)
     r.update({k:ap[k] for k in ('AP','AP50','AP75','AR')})
-    j = [pck(kp, gt, vis, s, t, per_joint=True).tolist() for t in (.2,.1)]
-    return dict(r, per_joint={n:dict(pck=a, pck_1=b, n=int(m))
-                              for n,a,b,m in zip(sk.names, *j, (vis>0).sum(0))})
+    k,fine = error_kinds(kp, gt, vis, s, sk),pck(kp, gt, vis, s, .1, per_joint=True)
+    each = torch.cat([error_shares(k, per_joint=True), fine[None]]).T.tolist()
+    name = lambda v: dict(zip(('pck',*error_names[1:],'pck_1'), v))
+    total = name(error_shares(k).tolist()); total.pop('pck')
+    return dict(r, errors=total, per_joint={n:dict(name(v), n=int(m)) for n,v,m in
+                                            zip(sk.names, each, (vis>0).sum(0))})
 
 def evaluate(predictor, ps, flip=False):
     "`scores` of `predictor` on the labelled `PoseSet` `ps`"
@@ -225,9 +228,12 @@ def score_table(
     rows = [f"{r['n']} people"+(f', {un} without a scale' if un else ''), '']
     rows += ['  '.join(f'{n:>7}' for n,_ in top), '  '.join(f' {f(v)}' for _,v in top), '']
     w = max(map(len, r['per_joint']))
-    rows += [f"{'joint':{w}}  PCK@.2  PCK@.1  labels"]
-    rows += [f"{n:{w}}  {f(j['pck'])}  {f(j['pck_1'])}  {j['n']:6}"
-             for n,j in r['per_joint'].items()]
+    cols = dict(pck='PCK@.2', pck_1='PCK@.1', **{n:n for n in error_names[1:]})
+    line = lambda n,vs,m: f'{n:{w}}'+''.join(f'{v:>10}' for v in vs)+f'{m:>8}'
+    row = lambda n,v,m: line(n, [f(v[c]) for c in cols], m)
+    rows += [line('joint', cols.values(), 'labels')]
+    rows += [row(n, j, j['n']) for n,j in r['per_joint'].items()]
+    rows += [row('all', r|r['errors'], sum(j['n'] for j in r['per_joint'].values()))]
     return '\n'.join(rows)
 
 # %% ../nbs/40_predict.ipynb #e0b514ec
