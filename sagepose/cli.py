@@ -123,7 +123,7 @@ def _val_of(run):
          arg('coco', nargs='?', help="COCO-keypoints JSON; default the run's own"),
          arg('--json', help='also write all scores into this file'), _flip, _root, _device)
 def eval_cmd(a):
-    "PCK, PCKh and OKS AP of a run, and PCK of each joint"
+    "PCK, PCKh and OKS AP of a run; PCK and kinds of errors of each joint"
     from sagepose.predict import load,evaluate,score_table
     from sagepose.data import read_coco
     p = load(a.run, a.device)
