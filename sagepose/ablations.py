@@ -8,12 +8,12 @@ Docs: https://sagepose.github.io/sagepose/ablations.html.md"""
 __all__ = ['studies', 'measures', 'parse_arm', 'arm_config', 'short_spec', 'folder_name', 'Study', 'why_not', 'get_study',
            'pick_arms', 'list_studies', 'at_seed', 'all_labels', 'Job', 'plan', 'show_plan', 'short_config',
            'generated', 'measure', 'hard_joints', 'Looked', 'perturb', 'camera', 'recover', 'errors', 'drift', 'joints',
-           'tail', 'use', 'shared_pck', 'measure_job', 'open_study', 'run_job', 'run_study', 'collect', 'by_seed',
-           'difference', 'summary', 'arm_colours', 'show_differences', 'show_curves', 'show_levels', 'Report', 'report',
-           'save_results', 'read_results']
+           'tail', 'use', 'shared_pck', 'measure_job', 'open_study', 'start_key', 'start_epochs', 'KeepStart',
+           'take_start', 'run_job', 'run_study', 'collect', 'by_seed', 'difference', 'summary', 'arm_colours',
+           'show_differences', 'show_curves', 'show_levels', 'Report', 'report', 'save_results', 'read_results']
 
 # %% ../nbs/50_ablations.ipynb #ec2d7564
-import json, os, re, sys, time
+import hashlib, json, os, re, shutil, sys, time
 from dataclasses import dataclass, field, fields, replace, asdict
 from pathlib import Path
 import numpy as np, torch, pandas as pd
@@ -575,6 +575,50 @@ def open_study(
         os.replace(part, f)
 
 # %% ../nbs/50_ablations.ipynb #5e730d3f
+_later = """lambda_u ramp stage2 views ratio target fusion T trust far fuse_in refit gate instance tau_ins
+    tau_kpt tau_joint beta beta_ins floor fixed seen align hidden structure silence refresh online sweep_views
+    priors stage3 lambda_topo lambda_bone lambda_angle prior_lo prior_hi weak weak_rot weak_scale
+    strong strong_n strong_rot strong_scale cutout cutmix camera""".split()
+
+def start_key(
+    cfg:PoseConfig, nets=1  # networks that are trained
+):                          # name of a folder; empty: nothing to share
+    "What the stage before pseudo-labels depends on, as a name: runs with one name are one run until then"
+    if not cfg.semi or start_epochs(cfg)<1: return ''
+    c = {k:v for k,v in asdict(cfg).items() if k not in _later and k not in _free}
+    if cfg.calibrate=='none' or not cfg.lambda_u: c.update(hold=0, hold_until=0, calibrate='none')
+    return hashlib.sha1(json.dumps([c,nets], sort_keys=True).encode()).hexdigest()[:10]+f'@{cfg.seed}'
+
+def start_epochs(cfg):
+    "Whole epochs before the first pseudo-label"
+    return int(cfg.stage1*cfg.steps+1e-6)//cfg.epoch_steps
+
+# %% ../nbs/50_ablations.ipynb #d72ecb99
+class KeepStart(Callback):
+    "Leave the checkpoint at the end of stage 0 in `folder`, without what is an arm's own"
+    order = 71      # after `RunLog`
+    def __init__(self, cfg, folder): self.cfg,self.folder = cfg,Path(folder)
+    def after_epoch(self):
+        out,part = Path(self.cfg.out),self.folder.with_name(f'{self.folder.name}.part{os.getpid()}')
+        here = f'checkpoint/epoch{start_epochs(self.cfg):04d}'
+        if self.folder.exists() or not (out/here).exists(): return
+        for n in ('best',here): shutil.copytree(out/n, part/n, dirs_exist_ok=True)
+        f = next(part.glob('checkpoint/*/state.json')); d = json.loads(f.read_text())
+        d['state'] = {k:v for k,v in d['state'].items()
+                      if k in ('model','geo','app','opt','n','own','scaler')}
+        f.write_text(json.dumps(d))
+        try: part.rename(self.folder)
+        except OSError: shutil.rmtree(part)     # another process was first
+
+def take_start(job, folder):
+    "Begin the run of `job` with the checkpoint in `folder`, if there is one"
+    f = job.folder
+    if not folder.exists() or (f/'checkpoint').exists(): return
+    f.mkdir(parents=True, exist_ok=True)
+    (f/'config.yaml').write_text(dump_config(job.cfg))
+    for n in ('best','checkpoint'): shutil.copytree(folder/n, f/n, dirs_exist_ok=True)
+
+# %% ../nbs/50_ablations.ipynb #8a3685e9
 def run_job(
     job:Job,
     study:Study=None, tests=(), # what to measure at the end
@@ -588,15 +632,22 @@ def run_job(
     try:
         _same_job(job); was = job.done
         if not was:
-            if not (f/'metrics.json').exists():
-                train(job.cfg, resume=(f/'checkpoint').exists(), quiet=quiet, cbs=cbs,
-                      task=job.method.task)
+            if not (f/'metrics.json').exists(): _train(job, quiet, cbs)
             _close(job)
         measure_job(job, study.measures if study else (), tests)
         return 'done' if was else 'ran'
     finally: lock.release()
 
-# %% ../nbs/50_ablations.ipynb #d72ecb99
+# %% ../nbs/50_ablations.ipynb #db805c60
+def _train(job, quiet, cbs):
+    "Train `job`, from a common start or its own checkpoint if there is one"
+    key = start_key(job.cfg, job.method.nets)
+    if key:
+        at = job.folder.parent/'start'/key; at.parent.mkdir(exist_ok=True)
+        take_start(job, at); cbs = [*cbs, KeepStart(job.cfg, at)]
+    train(job.cfg, resume=(job.folder/'checkpoint').exists(), quiet=quiet, cbs=cbs,
+          task=job.method.task)
+
 def _same_job(job):
     "Refuse to mix a run with what its folder holds"
     f = job.folder/'config.yaml'

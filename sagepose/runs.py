@@ -60,7 +60,7 @@ def restore(learn, s):
     learn.model.load_state_dict(s['model']); learn.opt.load_state_dict(s['opt'])
     t.geo.module.load_state_dict(s['geo']); t.app.module.load_state_dict(s['app'])
     t.n,(t.geo.own,t.app.own) = s['n'],s['own']
-    if hasattr(learn,'pseudo_labels'):
+    if hasattr(learn,'pseudo_labels') and 'judge' in s:     # a common start has none
         p = learn.pseudo_labels; p.judge.load_state_dict(s['judge'])
         p.drawn,p.fit_at = s['drawn'],s.get('fit_at')
         p.put_sweep(s.get('swept'), s.get('labels'))

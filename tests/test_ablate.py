@@ -5,7 +5,7 @@ import fastai.basics,pytest,torch
 from filelock import FileLock
 from sagepose import ablations,cli,runs
 from sagepose.ablations import *
-from sagepose.baselines import cost,get_method,methods
+from sagepose.baselines import cost,get_method,methods,preset
 from sagepose.config import ConfigError,PoseConfig,override,read_config
 from sagepose.people import write_people
 from sagepose.skeleton import SagePoseError
@@ -170,6 +170,22 @@ def test_two_processes_share_a_study(tmp_path):
     two = run_study(s, cfg, tmp_path/'a', name='baselines', devices=('cpu','cpu'), quiet=True)
     one = run_study(s, generated(tmp_path/'b'), tmp_path/'b', name='baselines', quiet=True)
     assert two.data.equals(one.data)
+
+def test_a_common_start_changes_no_number(tmp_path):
+    cfg = override(generated(tmp_path), stage1=.5, stage2=.5); arms = 'method,oracle gate,semi gate=fixed,semi calibrate=logistic'
+    for a in arms.split(','): run_study(pick_arms('baselines', a), cfg, tmp_path/'a', name='baselines', quiet=True)
+    assert len([*(tmp_path/'a'/'start').iterdir()])==2      # people who are kept back are another start
+    for a in ('semi gate=fixed','oracle gate'):
+        alone = run_study(pick_arms('baselines', a), cfg, tmp_path/a, name='baselines', quiet=True).data
+        rows = report(tmp_path/'a', 'baselines').data
+        assert alone.equals(rows[rows.arm==a].reset_index(drop=True)), a
+
+def test_who_shares_a_start():
+    c = override(PoseConfig(), stage1=.5, stage2=.5, steps=8, epoch_steps=2); key = lambda n='semi', **k: start_key(preset(override(c, **k), n))
+    assert key()==key('fixmatch')==key('oracle')==key(views=3, priors=True, gate='soft')!=''
+    assert len({key(), key(lr=1e-2), key(seed=1), key(bs=8), key(decay_app=.9), key(stage1=.3), key(fda=.5), key(calibrate='logistic'),
+                key(calibrate='logistic', hold=.3)})==9
+    assert key(stage1=0, stage2=0)==key(stage1=.2)==key('labels', semi=False)=='' and start_epochs(c)==2
 
 @pytest.mark.slow
 def test_all_studies_in_short_form(tmp_path, monkeypatch, capsys):
