@@ -172,8 +172,9 @@ studies.update(
         '', ('use',), _kept))
 
 # %% ../nbs/50_ablations.ipynb #398a3738
-_adds = {'structure':'priors=true structure=true silence=1.5', 'calibration':'calibrate=logistic trust=correct',
-         'agreement':'instance=agree far=.5', 'masking':'hide=akm cutout=4', 'CutMix':'cutmix=.3'}
+_adds = {'structure':'priors=true structure=true silence=1.5',
+         'calibration':'calibrate=logistic trust=correct', 'agreement':'instance=agree far=.5',
+         'masking':'hide=akm cutout=4', 'CutMix':'cutmix=.3'}
 studies['mechanisms'] = Study('What does each mechanism add, and all together?', {
     'spine':'semi', **{n:f'semi {a}' for n,a in _adds.items()},
     'everything':f"semi {' '.join(_adds.values())}"},
@@ -568,26 +569,28 @@ def open_study(
         new,arms = asdict(study),old|study.arms
         own = studies[name].ref if name in studies else ''  # it may come with a later command
         new.update(arms=arms, ref=own if own in arms else was.get('ref', study.ref),
-                   tests=[*map(str,tests)], command=command, **{k:list(new[k]) for k in ('measures','columns')})
+                   tests=[*map(str,tests)], command=command,
+                   **{k:list(new[k]) for k in ('measures','columns')})
         d['studies'][name] = new
         part = f.with_suffix('.part')
         part.write_text(yaml.safe_dump(d, sort_keys=False))
         os.replace(part, f)
 
 # %% ../nbs/50_ablations.ipynb #5e730d3f
-_later = """lambda_u ramp stage2 views ratio target fusion T trust far fuse_in refit gate instance tau_ins
-    tau_kpt tau_joint beta beta_ins floor fixed seen align hidden structure silence refresh online sweep_views
-    priors stage3 lambda_topo lambda_bone lambda_angle prior_lo prior_hi weak weak_rot weak_scale
-    strong strong_n strong_rot strong_scale cutout cutmix camera""".split()
+_later = """lambda_u ramp stage2 views ratio target fusion T trust far fuse_in refit gate instance
+    tau_ins tau_kpt tau_joint beta beta_ins floor fixed seen align hidden structure silence refresh
+    online sweep_views priors stage3 lambda_topo lambda_bone lambda_angle prior_lo prior_hi weak
+    weak_rot weak_scale strong strong_n strong_rot strong_scale cutout cutmix camera""".split()
 
 def start_key(
     cfg:PoseConfig, nets=1  # networks that are trained
 ):                          # name of a folder; empty: nothing to share
-    "What the stage before pseudo-labels depends on, as a name: runs with one name are one run until then"
+    "A name for all that stage 0 depends on: runs of one name are one run until it ends"
     if not cfg.semi or start_epochs(cfg)<1: return ''
     c = {k:v for k,v in asdict(cfg).items() if k not in _later and k not in _free}
     if cfg.calibrate=='none' or not cfg.lambda_u: c.update(hold=0, hold_until=0, calibrate='none')
-    return hashlib.sha1(json.dumps([c,nets], sort_keys=True).encode()).hexdigest()[:10]+f'@{cfg.seed}'
+    h = hashlib.sha1(json.dumps([c,nets], sort_keys=True).encode()).hexdigest()
+    return f'{h[:10]}@{cfg.seed}'
 
 def start_epochs(cfg):
     "Whole epochs before the first pseudo-label"
