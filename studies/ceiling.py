@@ -1,4 +1,4 @@
-"""How good could a gate be? What it keeps, what is wrong with it, and what any judge of the beliefs could know.
+"""How good could a gate be? What it keeps, what is wrong with it, what any judge could know, and how the two teachers err.
 
     python studies/ceiling.py RUN [RUN ...]
 
@@ -35,6 +35,15 @@ def known(d, sk):
     return torch.cat([torch.stack([p, d['geo_conf'], d['app_conf'], p[:,sk.flip_index], apart.norm(dim=-1), joint], -1),
                       place, person[:,None].expand(n,k,-1)], -1)
 
+def teachers(d, truth):
+    "How the two teachers err: each one's accuracy, the correlation of their errors, how often they are apart"
+    right = {n:is_correct(d[n], *truth) for n in ('geo','app','kpts')}; g,a,f = (right[n] for n in ('geo','app','kpts'))
+    ok = ~g.isnan(); both = torch.stack([g[ok],a[ok]])
+    apart = norm_dist(d['geo'], d['app'], truth[1], truth[2])[ok]>.2
+    out = dict(geometry=g.nanmean(), appearance=a.nanmean(), fused=f.nanmean(), either=both.amax(0).mean(),
+               correlation=torch.corrcoef(both)[0,1], apart=apart.float().mean())
+    return {n:round(float(v), 4) for n,v in out.items()}
+
 def judge(run):
     "The last pseudo-labels of `run` against the hidden labels"
     cfg = read_config(run/'config.yaml'); s = PoseSets(cfg); sk = s.sk; c = Crops(s.reference, cfg.crop, pad_pixels(cfg))
@@ -50,6 +59,7 @@ def judge(run):
     row = lambda v: dict(auc=roc_auc_score(y, v), kept=acc(v, share), half=acc(v, .5), third=acc(v, 1/3))
     shares = lambda m: [round(v, 4) for v in error_shares(torch.where(m, kinds, torch.nan)).tolist()]
     return dict(seed=cfg.seed, people=len(kept), coverage=round(share, 4), all=shares(some), kept=shares(kept), dropped=shares(~kept),
+                teachers=teachers(d, truth),
                 scores={n:{k:round(float(o), 4) for k,o in row(v).items()} for n,v in scores.items()})
 
 if __name__=='__main__':
