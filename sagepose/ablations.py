@@ -380,10 +380,6 @@ class Looked:
         x = [photo(im, i) if photo else im for i,im in enumerate(self.x.imgs)]
         return normalise(to_chw(np.stack(x)), self.p.mean, self.p.std)
 
-    def scale(self, gt, vis):
-        "(n,) the unit of PCK in pixels: the torso, or else the box around the joints"
-        return torso_scale(gt, vis, self.sk) if self.sk.torso else box_diag(gt, vis)
-
     @torch.no_grad()
     def answer(self, x):
         "(n,k,2) keypoints of the network's inputs `x`"
@@ -396,7 +392,7 @@ def _right(self, kp, warp=None, cover=None):
     "(n,k) 1, 0 or nan: which answers `kp` are right in a view's frame, only where `cover` (n,k)"
     gt = self.kpts if warp is None else warp.kpts(self.kpts, self.sk)
     vis = self.vis if warp is None else warp._swap(self.vis, self.sk)*in_frame(gt, self.p.crop)
-    s = self.scale(gt, vis)
+    s = pck_scale(gt, vis, self.sk)
     return is_correct(kp, gt, vis*(1 if cover is None else cover.long()), s)
 
 def _view(self, warp=None, photo=None, boxes=0, cover=None):
@@ -451,7 +447,7 @@ def recover(job):
 @measure
 def errors(job):
     "Jitter, inversions and misses: shares of all labelled keypoints of the validation people"
-    v = Looked(job, n=1000); s,x = v.scale(v.kpts, v.vis),centre(v.inputs(), v.pad)
+    v = Looked(job, n=1000); s,x = pck_scale(v.kpts, v.vis, v.sk),centre(v.inputs(), v.pad)
     share = error_shares(error_kinds(v.answer(x), v.kpts, v.vis, s, v.sk))
     return {f'errors/{n}':float(o) for n,o in zip(error_names[1:], share[1:])}
 
@@ -511,7 +507,7 @@ def shared_pck(
         raise SagePoseError(f"{path}: no joint of {ps.sk.name!r} has a name that {p.sk.name!r} has")
     i,j = [ps.sk.idx(n) for n in names],[p.sk.idx(n) for n in names]
     kp,gt,vis = (torch.as_tensor(t) for t in (predict_set(p, ps)[0], ps.kpts, ps.vis))
-    s = torso_scale(gt, vis, ps.sk) if ps.sk.torso else box_diag(gt, vis)
+    s = pck_scale(gt, vis, ps.sk)
     return float(pck(kp[:,j], gt[:,i], vis[:,i], s)),len(names)
 
 # %% ../nbs/50_ablations.ipynb #a4f81c04
@@ -572,8 +568,7 @@ def open_study(
                    tests=[*map(str,tests)], command=command,
                    **{k:list(new[k]) for k in ('measures','columns')})
         d['studies'][name] = new
-        part = f.with_suffix('.part')
-        part.write_text(yaml.safe_dump(d, sort_keys=False))
+        part = f.with_suffix('.part'); part.write_text(yaml.safe_dump(d, sort_keys=False))
         os.replace(part, f)
 
 # %% ../nbs/50_ablations.ipynb #5e730d3f
@@ -619,7 +614,9 @@ def take_start(job, folder):
     if not folder.exists() or (f/'checkpoint').exists(): return
     f.mkdir(parents=True, exist_ok=True)
     (f/'config.yaml').write_text(dump_config(job.cfg))
-    for n in ('best','checkpoint'): shutil.copytree(folder/n, f/n, dirs_exist_ok=True)
+    for n in ('best','checkpoint'): shutil.copytree(folder/n, f/f'{n}.part', dirs_exist_ok=True)
+    shutil.rmtree(f/'best', ignore_errors=True)     # of a copy that was killed
+    for n in ('best','checkpoint'): (f/f'{n}.part').rename(f/n)     # the checkpoint last
 
 # %% ../nbs/50_ablations.ipynb #8a3685e9
 def run_job(

@@ -22,7 +22,7 @@ from .data import *
 from .models import *
 from .metrics import *
 from .visuals import palette, pose_grid
-from .training import best_device, normalise, box_diag
+from .training import best_device, normalise
 
 # %% ../nbs/40_predict.ipynb #36dc611b
 def to_rgb8(
@@ -194,7 +194,7 @@ def scores(
 ):                  # dictionary: pck, pck_1, pckh, AP, AP50, AP75, AR, n, unmeasured, errors, per_joint
     "How good predictions are"
     kp,gt,vis = (torch.as_tensor(x) for x in (kpts, ps.kpts, ps.vis)); sk = ps.sk
-    s = torso_scale(gt, vis, sk) if sk.torso else box_diag(gt, vis)
+    s = pck_scale(gt, vis, sk)
     r = dict(n=len(ps), unmeasured=n_unscaled(s), pck=pck(kp, gt, vis, s).item(),
              pck_1=pck(kp, gt, vis, s, .1).item())
     if sk.head: r['pckh'] = pck(kp, gt, vis, head_scale(gt, vis, sk), .5).item()
@@ -202,10 +202,10 @@ def scores(
     r.update({k:ap[k] for k in ('AP','AP50','AP75','AR')})
     k,fine = error_kinds(kp, gt, vis, s, sk),pck(kp, gt, vis, s, .1, per_joint=True)
     each = torch.cat([error_shares(k, per_joint=True), fine[None]]).T.tolist()
-    name = lambda v: dict(zip(('pck',*error_names[1:],'pck_1'), v))
-    total = name(error_shares(k).tolist()); total.pop('pck')
-    return dict(r, errors=total, per_joint={n:dict(name(v), n=int(m)) for n,v,m in
-                                            zip(sk.names, each, (vis>0).sum(0))})
+    cols = 'pck',*error_names[1:],'pck_1'
+    return dict(r, errors=dict(zip(error_names[1:], error_shares(k)[1:].tolist())),
+                per_joint={n:dict(zip(cols, v), n=int(m))
+                           for n,v,m in zip(sk.names, each, (vis>0).sum(0))})
 
 def evaluate(predictor, ps, flip=False):
     "`scores` of `predictor` on the labelled `PoseSet` `ps`"

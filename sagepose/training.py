@@ -7,7 +7,7 @@ Docs: https://sagepose.github.io/sagepose/training.html.md"""
 # %% auto #0
 __all__ = ['PoseSets', 'Seeded', 'normalise', 'denormalise', 'PoseBatch', 'pad_pixels', 'PoseLoss', 'bn_layers', 'own_statistics',
            'Teachers', 'ema_update', 'hold_statistics', 'PseudoLabels', 'Some', 'HoldOut', 'held_out', 'StrongViews',
-           'MakeViews', 'PoseMetrics', 'box_diag', 'PseudoLog', 'best_device', 'lr_schedule', 'auto_sigma', 'PoseTask',
+           'MakeViews', 'PoseMetrics', 'PseudoLog', 'best_device', 'lr_schedule', 'auto_sigma', 'PoseTask',
            'student_photo', 'fit', 'show_views']
 
 # %% ../nbs/31_training.ipynb #0c2a7ad9
@@ -326,7 +326,7 @@ def calibrate(self:PseudoLabels, step, looks=4):
         return
     h,dev,n = self.held,self.dls.device,c.sweep_views if c.swept else 1
     gen = torch.Generator().manual_seed(c.seed*100003+step+1)
-    s = torso_scale(h.kpts, h.vis, self.sk) if self.sk.torso else box_diag(h.kpts, h.vis)
+    s = pck_scale(h.kpts, h.vis, self.sk)
     j = self.judge.to('cpu').learn([self._look(h, n, step*looks+i, gen) for i in range(looks)],
                                    h.kpts, h.vis, s).to(dev)
     if self.fit_at is None: j.reset()       # peaks become probabilities
@@ -485,16 +485,11 @@ class PoseMetrics(Callback):
     def after_validate(self):
         kp,gt,vis = (torch.cat(t) for t in zip(*self.out))
         self.learn.preds = kp
-        s = torso_scale(gt, vis, self.sk) if self.sk.torso else box_diag(gt, vis)
+        s = pck_scale(gt, vis, self.sk)
         self.learn.scores = dict(pck=pck(kp, gt, vis, s).item(),
                                  per_joint=pck(kp, gt, vis, s, per_joint=True).tolist())
         p = getattr(self.learn,'pseudo_labels',None); pr = p and p.judge.priors
         if pr: self.learn.scores['drift'] = pr.drifted_share(kp.to(pr.drift.device)).item()
-
-def box_diag(kp, vis):
-    "Scale for skeletons without a torso: the longer side of the labelled keypoints' box"
-    big = 1e6*(vis<1)[...,None]
-    return ((kp-big).amax(1)-(kp+big).amin(1)).amax(1)
 
 # %% ../nbs/31_training.ipynb #e07e6e9e
 class PseudoLog(Callback):
@@ -621,7 +616,7 @@ def unlabelled(self:PoseTask):
     r = self.sets.reference
     if r is None or not (r.vis>0).any(): return u,None
     kp,vis = torch.from_numpy(apply_matrix(u.M, r.kpts)),torch.from_numpy(r.vis)
-    s = torso_scale(kp, vis, self.sk) if self.sk.torso else box_diag(kp, vis)
+    s = pck_scale(kp, vis, self.sk)
     return u,(kp, vis*torch.isfinite(s)[:,None], s.nan_to_num(1.))
 
 # %% ../nbs/31_training.ipynb #50aee1ab
