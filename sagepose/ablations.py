@@ -13,7 +13,7 @@ __all__ = ['studies', 'measures', 'parse_arm', 'arm_config', 'short_spec', 'fold
            'show_differences', 'show_curves', 'show_levels', 'Report', 'report', 'save_results', 'read_results']
 
 # %% ../nbs/50_ablations.ipynb #ec2d7564
-import hashlib, json, os, re, shutil, sys, time
+import hashlib, json, math, os, re, shutil, sys, time
 from dataclasses import dataclass, field, fields, replace, asdict
 from pathlib import Path
 import numpy as np, torch, pandas as pd
@@ -209,12 +209,21 @@ def pick_arms(
 ):              # `Study`
     "A study with only some of its arms, or with others; the reference stays, where there is one"
     if not arms: return get_study(name)
-    s = studies.get(name) or Study('Which arm is best?',
-                                   {a:a for a in map(str.strip, arms.split(','))})
-    pick = {a:s.arms.get(a, a) for a in map(str.strip, arms.split(','))}
+    s = studies.get(name); names = _split_arms(arms, s.arms if s else ())
+    s = s or Study('Which arm is best?', {a:a for a in names})
+    pick = {a:s.arms.get(a, a) for a in names}
     for a in pick.values(): arm_config(PoseConfig(), a)
     return replace(s, arms=pick, ref=s.ref if s.ref in pick else '')
 
+def _split_arms(arms, labels):
+    "The arms that a string names; a label may hold a comma itself"
+    parts,out = [p.strip() for p in arms.split(',')],[]
+    while parts:
+        n = next((n for n in range(len(parts),1,-1) if ', '.join(parts[:n]) in labels), 1)
+        out.append(', '.join(parts[:n])); parts = parts[n:]
+    return out
+
+# %% ../nbs/50_ablations.ipynb #3b13886c
 def list_studies(cfg=None):
     "A table of all studies and of arms that are not available (yet)"
     cfg = cfg or PoseConfig(reference='any')
@@ -584,6 +593,9 @@ def start_key(
     if not cfg.semi or start_epochs(cfg)<1: return ''
     c = {k:v for k,v in asdict(cfg).items() if k not in _later and k not in _free}
     if cfg.calibrate=='none' or not cfg.lambda_u: c.update(hold=0, hold_until=0, calibrate='none')
+    if cfg.bs0: del c['bs']
+    if cfg.rounds:      # stage 0 is a cycle of its own, whatever follows
+        del c['stage1'],c['rounds']; c['steps'] = math.ceil(cfg.stage1*cfg.steps-1e-6)
     h = hashlib.sha1(json.dumps([c,nets], sort_keys=True).encode()).hexdigest()
     return f'{h[:10]}@{cfg.seed}'
 

@@ -7,13 +7,13 @@ Docs: https://sagepose.github.io/sagepose/baselines.html.md"""
 # %% auto #0
 __all__ = ['methods', 'evaluating', 'EasyView', 'OneTeacher', 'SelfTask', 'OneTeacherTask', 'Pair', 'BothStudents',
            'CrossTeaching', 'DualTask', 'split_pair', 'show_cross', 'Method', 'get_method', 'preset', 'cost',
-           'CountPasses', 'show_bill', 'equal_compute']
+           'CountPasses', 'show_bill', 'after_start', 'equal_compute']
 
 # %% ../nbs/42_baselines.ipynb #e0da9a15
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-import torch, torch.nn as nn
+import math, torch, torch.nn as nn
 from fastai.basics import *
 from fastai.callback.core import Callback
 
@@ -268,19 +268,52 @@ def show_bill(
     return fig
 
 # %% ../nbs/42_baselines.ipynb #db9d7f0b
+def after_start(
+    cfg:PoseConfig,
+    epochs, epoch_steps=0   # of the whole run; default as in `cfg`
+):                          # `PoseConfig`
+    "`cfg` with stage 0 as it is, and all that follows stretched or squeezed to fill `epochs`"
+    steps = epochs*(epoch_steps or cfg.epoch_steps); first = math.ceil(cfg.stage1*cfg.steps-1e-6)
+    if first>=steps: raise ConfigError(f"stage 0 takes {first} steps and leaves none of {steps}")
+    old,new = cfg.stage1,first/steps; f = (1-new)/(1-old)
+    later = lambda p: new+(p-old)*f if p>old else p*new/old if old else p
+    return replace(cfg, steps=steps, epoch_steps=epoch_steps or cfg.epoch_steps, ramp=cfg.ramp*f,
+                   **{k:later(getattr(cfg, k)) for k in ('stage1','stage2','stage3','hold_until')})
+
+# %% ../nbs/42_baselines.ipynb #e1f9c3d0
 def equal_compute(
     cfg:PoseConfig,
     F,              # forward passes that the run should cost
     name='semi',    # of `methods`
     tol=.02, people=None # accepted relative difference; see `compute`
-):                  # `PoseConfig` with other `steps`, `epoch_steps`, perhaps another `bs`
-    "`cfg` with as many steps as `F` forward passes pay for"
-    n = max(round(cfg.steps/cfg.epoch_steps), 1); people = people or count_people(cfg)
-    near = lambda c: abs(cost(c, name, people)['F']/F-1)<=tol
+):                  # `PoseConfig` with other `steps`, perhaps other `bs`, `epoch_steps`
+    "`cfg` with as many steps as `F` forward passes pay for, stage 0 as it is if it can be"
+    people = people or count_people(cfg); pay = lambda c: cost(c, name, people)['F']
+    near = lambda c: abs(pay(c)/F-1)<=tol
     if near(cfg): return cfg
-    batches = sorted(range(1, min(2*cfg.bs, people[0])+1), key=lambda b: abs(b-cfg.bs))
+    return (_same_start(cfg, F, pay, near, people[0]) or
+            _shrunk(cfg, F, pay, near, people[0], name, tol))
+
+def _same_start(cfg, F, pay, near, most):
+    "`cfg` with another length of what follows stage 0; `None`: there is none, or it is too short"
+    if not (cfg.semi and 0<cfg.stage1<1): return
+    first,e0,b0 = math.ceil(cfg.stage1*cfg.steps-1e-6),cfg.epoch_steps,cfg.bs
+    if pay(replace(cfg, steps=first, stage1=1., stage2=1.))>.75*F: return
+    batches = [b for b in range(1, most+1) if .75*b0<=b<=b0/.75] if cfg.bs0 else [b0]
+    near_to = lambda at: lambda v: abs(math.log(v/at))
+    for e in sorted(range(max(e0//2,1), 2*e0+1), key=near_to(e0)):
+        for b in sorted(batches, key=near_to(b0)):
+            c,n = replace(cfg, bs=b),first//e+1
+            p,q = (pay(after_start(c, n+i, e)) for i in (0,1))
+            c = after_start(c, max(n+round((F-p)/(q-p)), n), e)
+            if near(c): return c
+
+def _shrunk(cfg, F, pay, near, most, name, tol):
+    "`cfg` with all of it shorter or longer; raises `ConfigError` if no number of steps fits"
+    n = max(round(cfg.steps/cfg.epoch_steps), 1)
+    batches = sorted(range(1, min(2*cfg.bs, most)+1), key=lambda b: abs(b-cfg.bs))
     for n,b in ((n,b) for n in range(n, max(n-3,0), -1) for b in batches):
-        c = replace(cfg, bs=b); e = max(round(F/cost(c, name, people)['F']*cfg.steps/n), 1)
+        c = replace(cfg, bs=b); e = max(round(F/pay(c)*cfg.steps/n), 1)
         for e in (e,e+1,max(e-1,1)):
             if near(d := replace(c, epoch_steps=e, steps=n*e)): return d
     raise ConfigError(f"no number of steps makes {name} cost {F:,} forward passes "

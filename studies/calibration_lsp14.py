@@ -1,16 +1,17 @@
 """Is a correctness model fitted on a few labels a better confidence than the peak, and can it choose between two teachers?
 
-    python studies/calibration_lsp14.py DATA RUN [FOLDS] [OUT]
+    python studies/calibration_lsp14.py DATA [MODELS] [--size 128] [--steps 470] [--results results]
 
-DATA   folder with train.json, val.json, splits/ (LSP as COCO keypoints, 14 joints)
-RUN    folder of a model trained on the 100 labels of splits/labels_100_seed0.json
-FOLDS  folder of four models, each trained without a quarter of these labels; made there if missing (minutes each)
-OUT    where the table goes, default results/calibration_lsp14.json
+DATA     folder with train.json, val.json, splits/ (LSP as COCO keypoints, 14 joints)
+MODELS   where the networks are, default runs/calibration: `all`, trained on the 100 labels of splits/labels_100_seed0.json
+         as lsp14.py trains before its first pseudo-label, and `fold0` to `fold3`, each without a quarter of them; those
+         that are missing are trained (ten minutes each at 128 pixels)
 
-The other 600 people of train.json are the pool. Their labels are hidden from the network: 200 of them play held-out
-labels for the correctness model, 400 are the test set. Both teachers have the same weights here."""
+Writes RESULTS/calibration_lsp14.json. The other 600 people of train.json are the pool. Their labels are hidden from the
+network: 200 of them play held-out labels for the correctness model, 400 are the test set. Both teachers have the same
+weights here and look once."""
 import warnings; warnings.filterwarnings('ignore')
-import json, subprocess, sys
+import argparse, json, subprocess
 from datetime import date
 from pathlib import Path
 import numpy as np, torch
@@ -29,11 +30,29 @@ from sagepose.models import *
 from sagepose.training import *
 from sagepose.training import fit as fit_run
 
-args = sys.argv[1:]+[None]*4
-data,run,fold_dir,out = Path(args[0]),Path(args[1]),args[2] and Path(args[2]),Path(args[3] or 'results/calibration_lsp14.json')
-crop,K = (64,64),4
-pad,rows = round(.25*max(crop)),[]
+import lsp14
+
+ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+ap.add_argument('data', type=Path); ap.add_argument('models', type=Path, nargs='?', default=Path('runs/calibration'))
+ap.add_argument('--size', type=int, default=128); ap.add_argument('--steps', type=int, default=470)
+ap.add_argument('--results', type=Path, default=Path('results'))
+args = ap.parse_args(); data = args.data
+crop,K,rows = (args.size,)*2,4,[]
+pad = round(.25*max(crop))
 torch.set_num_threads(1)
+
+# ---- networks of labels alone
+
+def train(name, keep):
+    "The network of the people `keep`, trained if it is not there"
+    d = args.models/name
+    if not (d/'model.safetensors').exists():
+        d.mkdir(parents=True, exist_ok=True); i = d/'ids.json'; i.write_text(json.dumps([int(o) for o in keep]))
+        c = lsp14.base(argparse.Namespace(data=data, size=args.size, steps=args.steps, labels=100, lr=1e-2, lspet=0))
+        l = PoseTask(override(c, labelled_ids=i, pool=False, semi=False, rounds=0, bs=36, bs0=0, seed=0, device='cpu')).learner()
+        with l.no_bar(),l.no_logging(): fit_run(l)
+        save_model(d, l.teachers.app.module, sk, crop)
+    return load_model(d, sk=sk)[0]
 
 # ---- beliefs, as training makes them, and what is right
 
@@ -58,7 +77,7 @@ def judge(kp, vis, sk):
 ids = json.loads((data/'splits/labels_100_seed0.json').read_text())
 everyone = read_coco(data/'train.json'); mine = np.isin(everyone.image_ids, ids)
 labels,pool = everyone[mine],everyone[~mine]; sk = pool.sk; k = len(sk)
-model,_ = load_model(run, sk=sk)
+model = train('all', ids)
 g,a,feat,kp,vis = beliefs(model, pool); scale,C = judge(kp, vis, sk)
 f,_ = fuse(g, a, crop, by='mean'); ok = C(f.kpts); x = features(g, a, f, sk, crop)
 tr,te = torch.arange(200),torch.arange(200, len(pool)); D = x.shape[-1]
@@ -159,26 +178,18 @@ confidence(best[1], best[2](x[te]), 100)
 
 # ---- cross-fitted on the 100 labels
 
-def train(folder, keep):
-    folder.mkdir(parents=True, exist_ok=True); i = folder/'ids.json'; i.write_text(json.dumps([int(o) for o in keep]))
-    c = override(PoseConfig(), labelled=str(data/'train.json'), val=str(data/'val.json'), labelled_ids=str(i), crop=crop, device='cpu', semi=False,
-                 backbone='tf_efficientnet_lite0', pretrained='offline', levels=3, width=64, freeze=2, seed=0, steps=600, epoch_steps=600, bs=32)
-    l = PoseTask(c).learner()
-    with l.no_bar(),l.no_logging(): fit_run(l)
-    save_model(folder, l.teachers.app.module, sk, crop)
+order,part = np.random.default_rng(0).permutation(ids),np.zeros(len(labels), int)
+for i in range(K): part[np.isin(labels.image_ids, order[i::K])] = i
 
-if fold_dir:
-    order,part = np.random.default_rng(0).permutation(ids),np.zeros(len(labels), int)
-    for i in range(K): part[np.isin(labels.image_ids, order[i::K])] = i
-    def train_fold(keep):
-        i = part[np.setdiff1d(np.arange(len(labels)), keep)[0]]; d = fold_dir/f'fold{i}'
-        if not (d/'model.safetensors').exists(): train(d, labels.image_ids[keep])
-        u,v,_,_,_ = beliefs(load_model(d, sk=sk)[0], labels); o,_ = fuse(u, v, crop, by='mean')
-        xs,cs = features(u, v, o, sk, crop),Cl(o.kpts); return lambda r: (xs[r],cs[r])
-    xc,cc = cross_fit(train_fold, len(labels), parts=part); m = Correctness(k).fit(xc, cc)
-    confidence(f'cross-fitted, {K} networks', m(x[te]), 100, right_there=round(float(cc.nanmean()),4),
-               peak_there=round(float(xc[...,0].mean()),3), peak_here=round(target,3))
-    m = Correctness(k, 1, s=0).fit(xc[...,:1], cc); confidence(f'peak alone, cross-fitted, {K} networks', m(x[te][...,:1]), 100)
+def train_fold(keep):
+    i = part[np.setdiff1d(np.arange(len(labels)), keep)[0]]
+    u,v,_,_,_ = beliefs(train(f'fold{i}', labels.image_ids[keep]), labels); o,_ = fuse(u, v, crop, by='mean')
+    xs,cs = features(u, v, o, sk, crop),Cl(o.kpts); return lambda r: (xs[r],cs[r])
+
+xc,cc = cross_fit(train_fold, len(labels), parts=part); m = Correctness(k).fit(xc, cc)
+confidence(f'cross-fitted, {K} networks', m(x[te]), 100, right_there=round(float(cc.nanmean()),4),
+           peak_there=round(float(xc[...,0].mean()),3), peak_here=round(target,3))
+m = Correctness(k, 1, s=0).fit(xc[...,:1], cc); confidence(f'peak alone, cross-fitted, {K} networks', m(x[te][...,:1]), 100)
 
 # ---- choosing between the teachers
 
@@ -254,5 +265,6 @@ for n in (100,200):
     for w in (.1,.4): choice(f'the same and the bones, weight {w}', take(passed(U, {e:p*w for e,p in pw.items()}).argmax(2)), n)
 
 commit = subprocess.run(['git','rev-parse','--short','HEAD'], capture_output=True, text=True).stdout.strip()
-out.write_text(json.dumps(dict(command='python studies/calibration_lsp14.py DATA RUN FOLDS', version=__version__, commit=commit, device='cpu',
-    date=str(date.today()), people=dict(labels=len(labels), held_out=len(tr), test=len(te)), rows=rows), indent=0)+'\n')
+said = f'python studies/calibration_lsp14.py DATA --size {args.size} --steps {args.steps}'
+(args.results/'calibration_lsp14.json').write_text(json.dumps(dict(command=said, version=__version__, commit=commit, device='cpu',
+    date=str(date.today()), crop=crop, people=dict(labels=len(labels), held_out=len(tr), test=len(te)), rows=rows), indent=0)+'\n')

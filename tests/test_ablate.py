@@ -1,12 +1,13 @@
 "A study that is killed, shared, asked twice, asked for nonsense, or handed another configuration"
-import json,os,signal,subprocess,sys,time
+import json,math,os,signal,subprocess,sys,time
+from dataclasses import replace
 from pathlib import Path
 import fastai.basics,pytest,torch
 from filelock import FileLock
 from sagepose import ablations,cli,runs
 from sagepose.ablations import *
-from sagepose.baselines import cost,get_method,methods,preset
-from sagepose.config import ConfigError,PoseConfig,override,read_config
+from sagepose.baselines import after_start,cost,equal_compute,get_method,methods,preset
+from sagepose.config import ConfigError,PoseConfig,cycles,labelled_bs,override,read_config
 from sagepose.people import write_people
 from sagepose.skeleton import SagePoseError
 
@@ -181,11 +182,23 @@ def test_a_common_start_changes_no_number(tmp_path):
         assert alone.equals(rows[rows.arm==a].reset_index(drop=True)), a
 
 def test_who_shares_a_start():
+    r = override(PoseConfig(), recipe='rounds', bs0=24, steps=20, epoch_steps=2); k = lambda c: start_key(c)     # 6 steps of labels
+    assert k(r)==k(after_start(r, 5))==k(replace(after_start(r, 8), bs=9, rounds=3))!=k(replace(r, stage1=.4, stage2=.4))
+    assert k(replace(r, bs0=0))!=k(replace(r, bs0=0, bs=9)) and k(replace(r, rounds=0))!=k(after_start(replace(r, rounds=0), 5))
     c = override(PoseConfig(), stage1=.5, stage2=.5, steps=8, epoch_steps=2); key = lambda n='semi', **k: start_key(preset(override(c, **k), n))
     assert key()==key('fixmatch')==key('oracle')==key(views=3, priors=True, gate='soft')!=''
     assert len({key(), key(lr=1e-2), key(seed=1), key(bs=8), key(decay_app=.9), key(stage1=.3), key(fda=.5), key(calibrate='logistic'),
                 key(calibrate='logistic', hold=.3)})==9
     assert key(stage1=0, stage2=0)==key(stage1=.2)==key('labels', semi=False)=='' and start_epochs(c)==2
+
+@pytest.mark.parametrize('name', sorted(set(methods)-{'labels','all'}))
+@pytest.mark.parametrize('bs0', [0,20])
+def test_dear_methods_keep_their_stage_0(name, bs0):
+    c = preset(override(PoseConfig(), recipe='rounds', steps=400, epoch_steps=20, bs0=bs0), name); F = cost(c, 'semi', (50,500))['F']
+    d = equal_compute(c, F, name, people=(50,500)); first = lambda c: math.ceil(c.stage1*c.steps-1e-6)
+    assert abs(cost(d, name, (50,500))['F']/F-1)<=.02 and first(d)==first(c)==120 and d.steps%d.epoch_steps==0
+    assert [labelled_bs(d, e) for e in range(120//d.epoch_steps)]==[bs0 or 12]*(120//d.epoch_steps) and (bs0 or d.bs==12)
+    assert [round(p*d.steps)-120 for p in cycles(d)[1:]]==pytest.approx([0,(d.steps-120)/2,d.steps-120], abs=.6)
 
 @pytest.mark.slow
 def test_all_studies_in_short_form(tmp_path, monkeypatch, capsys):
