@@ -10,7 +10,8 @@ __all__ = ['studies', 'measures', 'parse_arm', 'arm_config', 'short_spec', 'fold
            'generated', 'measure', 'hard_joints', 'Looked', 'perturb', 'camera', 'recover', 'errors', 'drift', 'joints',
            'tail', 'use', 'shared_pck', 'measure_job', 'open_study', 'start_key', 'start_epochs', 'KeepStart',
            'take_start', 'run_job', 'run_study', 'collect', 'by_seed', 'difference', 'summary', 'arm_colours',
-           'show_differences', 'show_curves', 'show_levels', 'Report', 'report', 'save_results', 'read_results']
+           'show_differences', 'show_curves', 'show_levels', 'Report', 'report', 'save_results', 'read_results',
+           'show_forest']
 
 # %% ../nbs/50_ablations.ipynb #ec2d7564
 import hashlib, json, math, os, re, shutil, sys, time
@@ -1033,3 +1034,34 @@ def _write(rep, out):
         rep.path.write_text(f'# {rep.name}\n\n{rep.markdown()}\n\n{pics}\n')
         (out/f'{rep.name}.html').write_text(rep.html())
     return rep
+
+# %% ../nbs/50_ablations.ipynb #05d5dccc
+def show_forest(
+    reports,        # title -> `Report`
+    metric='pck'
+):                  # the figure
+    "Paired differences of all arms to the reference arm of their study, study by study"
+    import matplotlib.pyplot as plt, seaborn as sns
+    has = lambda r,a: a!=r.study.ref and difference(r.data, a, r.study.ref, metric)
+    kept = {t:[a for a in r.study.arms if has(r, a)] for t,r in reports.items()}
+    names = [n for t,arms in kept.items() for n in (t,*arms)]
+    fig,ax = plt.subplots(figsize=(7, .2*len(names)+.6), dpi=80)
+    for y,(t,a) in enumerate((t,a) for t,arms in kept.items() for a in (None,*arms)):
+        if a: _forest_row(ax, y, reports[t], a, metric)
+    ax.axvline(0, c='#333333', lw=.8)
+    ax.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names)-.5,-.7),
+           xlabel=f'{metric.upper()}, points')
+    for n,l in zip(names, ax.get_yticklabels()):
+        l.set(fontsize=8, weight='bold' if n in kept else 'normal')
+    ax.tick_params(axis='y', length=0); sns.despine(fig, left=True); fig.tight_layout(pad=.4)
+    plt.close(fig)
+    return fig
+
+def _forest_row(ax, y, r, arm, metric):
+    "The difference of one arm at the height `y`"
+    c = difference(r.data, arm, r.study.ref, metric)
+    d = (by_seed(r.data, arm, metric)-by_seed(r.data, r.study.ref, metric)).dropna()
+    colour = '#0072B2' if c.lo>0 else '#D55E00' if c.hi<0 else '#333333'
+    ax.plot(100*d, [y]*len(d), 'o', c='#b5b5b5', ms=3)
+    ax.plot([100*c.lo,100*c.hi], [y]*2, c=colour, lw=1.5)
+    ax.plot(100*c.mean, y, 'o', c=colour, ms=5)

@@ -22,6 +22,7 @@ from sagepose.augmentations import *
 from sagepose.calibration import *
 from sagepose.config import *
 from sagepose.data import *
+from sagepose.filters import *
 from sagepose.fusion import *
 from sagepose.geometry import *
 from sagepose.heatmaps import *
@@ -121,6 +122,30 @@ for arm,p in (('raw fused peak',f.conf[te]),('correctness model',m(x[te]))):
     r = lambda v: v.argsort().argsort().double()
     rows.append(dict(question='person', arm=arm, labels=100, rank_correlation=round(float(torch.corrcoef(torch.stack([r(p.mean(1)[has]),
         r(share[has])]))[0,1]),4))); print(rows[-1])
+
+# ---- does it mean what it says
+
+for arm,p in (('raw fused peak',f.conf[te]),('correctness model',m(x[te]))):
+    for said,right,n in zip(*reliability(p, ok[te])):
+        if n: rows.append(dict(question='reliability', arm=arm, labels=100, said=round(float(said),4), right=round(float(right),4), keypoints=int(n)))
+
+# ---- what each rule for thresholds keeps: one model of confidence, one look at everybody, statistics over three rounds
+
+rule_sets = {f'mean {-b:+g} sd' if b else 'mean':dict(beta=b) for b in (-.5,0.,.25,.5,1.)}
+rule_sets |= {f'fixed {t}':dict(rule='fixed', fixed=t) for t in (.3,.5,.7,.9)}
+rule_sets |= {n:dict(rule=n) for n in ('soft','flex','free')}
+for conf,p in (('raw fused peak',f.conf),('correctness model',m(x))):
+    order = p[te][known].argsort(descending=True); hits = ok[te][known][order]
+    for c in range(5,101,5):
+        rows.append(dict(question='curve', arm=conf, labels=100, kept=c/100, right=round(float(hits[:round(c/100*len(hits))].mean()),4)))
+    for name,kw in rule_sets.items():
+        g3 = Gates(k, floor=0., instance=False, **kw)
+        for e in range(3):
+            for i in torch.randperm(len(pool), generator=torch.Generator().manual_seed(e)).split(36): g3.update(p[i])
+        w = g3(p[te])*known; kept = float(w.sum()/known.sum()); n = round(kept*len(hits))
+        rows.append(dict(question='rule', arm=conf, rule=name, labels=100, kept=round(kept,4),
+                         right=round(float((w*ok[te].nan_to_num(0)).sum()/w.sum()),4) if n else None,
+                         one_threshold=round(float(hits[:n].mean()),4) if n else None)); print(rows[-1])
 
 # ---- which features carry it
 

@@ -108,7 +108,7 @@ summary = dict(people=b, labels=len(lab), pck=acc(known),
     losses={n:{f:loss(p, kw) for f,kw in forms.items()} for n,p in poses.items()})
 
 git = subprocess.run(['git','rev-parse','HEAD'], capture_output=True, text=True, cwd=Path(__file__).parent)
-out = dict(command='python studies/priors_lsp14.py DATA RUN  (RUN: labels only, 100 labels of seed 0)',
+out = dict(command='python studies/priors_lsp14.py DATA runs/calibration/all',
            version=sagepose.__version__, device='cpu',
            commit=git.stdout.strip() if git.returncode==0 else None,
            date=str(datetime.date.today()), model=meta['model'], crop=list(crop), summary=summary, rows=rows)
