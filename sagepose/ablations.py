@@ -120,7 +120,8 @@ studies.update(
         'priors, strict':'semi priors=true beta=-.5'},
         'no priors', ('drift',), ('drift/share','coverage','kept_accuracy')),
     thresholds=Study('Dynamic or fixed thresholds?', {
-        'mean - .5 sd':'semi gate=adaptive beta=.5', 'mean - 1 sd':'semi gate=adaptive beta=1',
+        'as it is':'semi', **{n:f'semi gate=adaptive beta={b}' for n,b in {'mean - 1 sd':1,
+            'mean - .5 sd':.5, 'mean':0, 'mean + .5 sd':-.5}.items()},
         **{f'fixed {t}':f'semi gate=fixed fixed={t}' for t in ('.3','.5','.7','.9')},
         'SoftMatch':'semi gate=soft', 'FlexMatch':'semi gate=flex',
         'FreeMatch':'semi gate=free'}, '', ('use',), _kept),

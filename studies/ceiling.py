@@ -1,12 +1,12 @@
 """How good could a gate be? What it keeps, what is wrong with it, what any judge could know, and how the two teachers err.
 
-    python studies/ceiling.py RUN [RUN ...]
+    python studies/ceiling.py RUN [RUN ...] [--name lsp14_ceiling]
 
 Each RUN is a finished run of lsp14.py's method, one a seed: its last pseudo-labels are held against the hidden labels.
 Three scores sort them: the peak; the peak with a slope for each joint; and all that the beliefs say (both peaks, their
 distance, the partner's peak, where the joint lies in the body, and the person's size, turn and mean peak), by boosted
 trees. The last two are fitted to the *hidden* labels of other people, five folds, which no gate may do: they bound what
-a gate could be. Writes results/lsp14_ceiling.json: kinds of errors, AUC and accuracy at equal coverage, run by run."""
+a gate could be. Writes results/NAME.json: kinds of errors, AUC and accuracy at equal coverage, run by run."""
 import argparse, json
 from datetime import date
 from pathlib import Path
@@ -64,9 +64,10 @@ def judge(run):
 
 if __name__=='__main__':
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument('runs', nargs='+', type=Path); ap.add_argument('--results', default='results'); a = ap.parse_args()
+    ap.add_argument('runs', nargs='+', type=Path); ap.add_argument('--name', default='lsp14_ceiling')
+    ap.add_argument('--results', default='results'); a = ap.parse_args()
     rows = [judge(r) for r in a.runs]
     for r in rows: print(json.dumps(r))
-    cmd = 'python studies/ceiling.py '+' '.join(f'runs/{r.parent.name}/{r.name}' for r in a.runs)
+    cmd = 'python studies/ceiling.py '+' '.join(f'runs/{r.parent.name}/{r.name}' for r in a.runs)+(f' --name {a.name}' if a.name!='lsp14_ceiling' else '')
     head = dict(command=cmd, version=versions()['sagepose'], device='cpu', date=str(date.today()), kinds=error_names)
-    (Path(a.results)/'lsp14_ceiling.json').write_text(json.dumps(dict(head, rows=rows), indent=1)+'\n')
+    (Path(a.results)/f'{a.name}.json').write_text(json.dumps(dict(head, rows=rows), indent=1)+'\n')
