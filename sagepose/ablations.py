@@ -820,7 +820,8 @@ def arm_colours(study):
     import seaborn as sns
     from sagepose.visuals import palette
     own = {l:a for l,a in study.arms.items() if a in ('labels','semi','oracle','all')}
-    rest = iter(sns.color_palette('Dark2', 8).as_hex()[1:]+sns.color_palette('tab20b', 20).as_hex())
+    rest = iter(['#d95f02','#7570b3','#e7298a','#56b4e9','#a6761d','#1b1b1b',
+                 *sns.color_palette('tab20b', 20).as_hex()])
     return {l:palette[own[l]] if l in own else next(rest) for l in study.arms}
 
 # %% ../nbs/50_ablations.ipynb #f2c0ab12
@@ -852,8 +853,9 @@ def show_curves(
     df, study:Study,    # from `collect`
     metrics=('pck','coverage','kept_accuracy')
 ):                      # the figure
-    "Metrics of all arms over the run, mean and 95 % interval over the seeds"
+    "Metrics of all arms over the run: means over the seeds, of up to four arms with intervals"
     import seaborn as sns, matplotlib.pyplot as plt
+    band = _interval if df.arm.nunique()<=4 else None
     metrics = [m for m in metrics if (df.metric==m).any()]
     d = df.assign(run=df.step/df.groupby(['arm','seed']).step.transform('max'),
                   value=100*df.value).reset_index(drop=True)
@@ -861,8 +863,10 @@ def show_curves(
                            dpi=80, squeeze=False)
     for ax,m in zip(axs[0], metrics):
         sns.lineplot(d[d.metric==m], x='run', y='value', hue='arm', style='arm',
-                     palette=arm_colours(study), ax=ax, errorbar=_interval,
+                     palette=arm_colours(study), ax=ax, errorbar=band,
                      lw=1.2, legend=m==metrics[0])
+        if m=='pck':    # without the first, steep part
+            ax.set_ylim(bottom=d.value[d.metric==m].quantile(.2)-1)
         ax.set(title=m.replace('_',' '), xlabel='share of the run',
                ylabel='%' if m==metrics[0] else '')
     _legend(fig, axs[0,0])
