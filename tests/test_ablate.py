@@ -121,7 +121,7 @@ def test_list(capsys):
 # plans
 
 def test_every_arm_of_every_study_costs_the_same(tmp_path):
-    cfg = generated(tmp_path)
+    cfg,moved = generated(tmp_path),set()
     for n,s in studies.items():
         jobs = plan(s, cfg, tmp_path); F = [j.F for j in jobs if not j.why]
         assert (max(F)<=1.04*min(F) if F else all(j.why for j in jobs)), n
@@ -130,7 +130,9 @@ def test_every_arm_of_every_study_costs_the_same(tmp_path):
             assert not j.why or 'there is no setting' in j.why, j
             if j.why: continue
             assert j.cfg.labelled==str(tmp_path/'people0'/'labelled.json') or j.spec=='all'
-            assert abs(j.cfg.steps/j.cfg.epoch_steps-2)<1e-9
+            assert j.cfg.steps%j.cfg.epoch_steps==0 and j.cfg.epoch_steps<=2*cfg.epoch_steps
+            if j.cfg.semi and round(j.cfg.stage1*j.cfg.steps, 6)!=cfg.stage1*cfg.steps: moved.add(j.spec)
+    assert moved<={'semi views=1','semi refresh=1','semi rounds=2'}     # two dozen steps are too coarse for these: stage 0 moves by half a step or more
 
 def test_what_costs_too_much_is_refused(tmp_path):
     cfg = generated(tmp_path, steps=2, epoch_steps=1, bs=2)
