@@ -14,7 +14,7 @@ __all__ = ['studies', 'measures', 'parse_arm', 'arm_config', 'short_spec', 'fold
            'show_forest']
 
 # %% ../nbs/50_ablations.ipynb #ec2d7564
-import hashlib, json, math, os, re, shutil, sys, time
+import hashlib, json, os, re, shutil, sys, time
 from dataclasses import dataclass, field, fields, replace, asdict
 from pathlib import Path
 import numpy as np, torch, pandas as pd
@@ -130,9 +130,10 @@ studies.update(
         'cameras on unlabelled':'semi camera=.5', 'both':'semi fda=.5 camera=.5'},
         '', ('camera',), ('camera/tilt','camera/fisheye')),
     gates=Study('Instance gate, then keypoint gate?', {
-        'both gates':'semi', 'keypoint gate only':'semi instance=none',
-        'instance gate only':'semi tau_kpt=0', 'no gate':'semi gate=none',
-        'oracle gate':'oracle'}, '', ('use',), _kept))
+        'both gates':'semi instance=agree', 'keypoint gate only':'semi instance=none',
+        'instance gate only':'semi instance=agree tau_kpt=0',
+        'no gate':'semi instance=none gate=none', 'oracle gate':'oracle'},
+        '', ('use',), _kept))
 
 # %% ../nbs/50_ablations.ipynb #bdae6b28
 studies.update(
@@ -155,7 +156,7 @@ studies.update(
         'without':'semi camera=0', 'with':'semi camera=.5'},
         '', ('camera',), ('camera/plain','camera/tilt','camera/above','camera/fisheye')),
     use=Study('How much of the pseudo-labels is used, and rightly?', {
-        'method':'semi', 'keypoint gate only':'semi instance=none',
+        'method':'semi', 'instance gate too':'semi instance=agree',
         'fixed .5':'semi gate=fixed fixed=.5', 'fixed .9':'semi gate=fixed fixed=.9',
         'one teacher':'one_teacher', 'FixMatch':'fixmatch', 'UDA':'uda'},
         '', ('use',), ('coverage','kept_accuracy','use/right','use/wrong')))
@@ -597,13 +598,13 @@ def start_key(
     if cfg.calibrate=='none' or not cfg.lambda_u: c.update(hold=0, hold_until=0, calibrate='none')
     if cfg.bs0: del c['bs']
     if cfg.rounds:      # stage 0 is a cycle of its own, whatever follows
-        del c['stage1'],c['rounds']; c['steps'] = math.ceil(cfg.stage1*cfg.steps-1e-6)
+        del c['stage1'],c['rounds']; c['steps'] = start_steps(cfg)
     h = hashlib.sha1(json.dumps([c,nets], sort_keys=True).encode()).hexdigest()
     return f'{h[:10]}@{cfg.seed}'
 
 def start_epochs(cfg):
     "Whole epochs before the first pseudo-label"
-    return int(cfg.stage1*cfg.steps+1e-6)//cfg.epoch_steps
+    return start_steps(cfg)//cfg.epoch_steps
 
 # %% ../nbs/50_ablations.ipynb #d72ecb99
 class KeepStart(Callback):

@@ -273,7 +273,7 @@ def after_start(
     epochs, epoch_steps=0   # of the whole run; default as in `cfg`
 ):                          # `PoseConfig`
     "`cfg` with stage 0 as it is, and all that follows stretched or squeezed to fill `epochs`"
-    steps = epochs*(epoch_steps or cfg.epoch_steps); first = math.ceil(cfg.stage1*cfg.steps-1e-6)
+    steps = epochs*(epoch_steps or cfg.epoch_steps); first = start_steps(cfg)
     if first>=steps: raise ConfigError(f"stage 0 takes {first} steps and leaves none of {steps}")
     old,new = cfg.stage1,first/steps; f = (1-new)/(1-old)
     later = lambda p: new+(p-old)*f if p>old else p*new/old if old else p
@@ -294,10 +294,11 @@ def equal_compute(
     return (_same_start(cfg, F, pay, near, people[0]) or
             _shrunk(cfg, F, pay, near, people[0], name, tol))
 
+# %% ../nbs/42_baselines.ipynb #ba158a93
 def _same_start(cfg, F, pay, near, most):
     "`cfg` with another length of what follows stage 0; `None`: there is none, or it is too short"
     if not (cfg.semi and 0<cfg.stage1<1): return
-    first,e0,b0 = math.ceil(cfg.stage1*cfg.steps-1e-6),cfg.epoch_steps,cfg.bs
+    first,e0,b0 = start_steps(cfg),cfg.epoch_steps,cfg.bs
     if pay(replace(cfg, steps=first, stage1=1., stage2=1.))>.75*F: return
     batches = [b for b in range(1, most+1) if .75*b0<=b<=b0/.75] if cfg.bs0 else [b0]
     near_to = lambda at: lambda v: abs(math.log(v/at))

@@ -6,8 +6,8 @@ Docs: https://sagepose.github.io/sagepose/config.html.md"""
 
 # %% auto #0
 __all__ = ['recipes', 'PoseConfig', 'ConfigError', 'override', 'read_config', 'check_config', 'dump_config', 'config_help',
-           'schedule', 'stage', 'show_stages', 'cycles', 'sweeps', 'count_people', 'labelled_bs', 'compute',
-           'labels_only']
+           'schedule', 'stage', 'show_stages', 'cycles', 'start_steps', 'sweeps', 'count_people', 'labelled_bs',
+           'compute', 'labels_only']
 
 # %% ../nbs/30_config.ipynb #8a3dc15e
 import inspect, math, os, re
@@ -320,6 +320,10 @@ def cycles(
     "Where the learning rate's cycles begin and end"
     if not cfg.rounds: return [0.,1.]
     s = cfg.stage1; return ([0.] if s>0 else [])+[s+(1-s)*i/cfg.rounds for i in range(cfg.rounds+1)]
+
+def start_steps(cfg):
+    "Steps of stage 0, before the first pseudo-label"
+    return math.ceil(cfg.stage1*cfg.steps-1e-6)
 
 def sweeps(
     cfg:PoseConfig

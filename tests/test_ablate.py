@@ -1,5 +1,5 @@
 "A study that is killed, shared, asked twice, asked for nonsense, or handed another configuration"
-import json,math,os,signal,subprocess,sys,time
+import json,os,signal,subprocess,sys,time
 from dataclasses import replace
 from pathlib import Path
 import fastai.basics,pytest,torch
@@ -7,7 +7,7 @@ from filelock import FileLock
 from sagepose import ablations,cli,runs
 from sagepose.ablations import *
 from sagepose.baselines import after_start,cost,equal_compute,get_method,methods,preset
-from sagepose.config import ConfigError,PoseConfig,cycles,labelled_bs,override,read_config
+from sagepose.config import ConfigError,PoseConfig,cycles,labelled_bs,override,read_config,recipes,start_steps
 from sagepose.people import write_people
 from sagepose.skeleton import SagePoseError
 
@@ -151,6 +151,13 @@ def test_equal_arms_share_a_run(tmp_path):
     a = plan(get_study('views'), cfg, tmp_path)[1]; b = plan(get_study('baselines'), cfg, tmp_path)[0]
     assert (a.label,b.label)==('M=2','method') and a.folder==b.folder and a.cfg==b.cfg
 
+@pytest.mark.parametrize('start', [{},*(dict(recipe=r) for r in recipes)], ids=str)
+def test_arms_differ(start):
+    cfg = override(PoseConfig(), **start)
+    for n,s in studies.items():
+        specs = [short_spec(cfg, a) for l,a in s.arms.items() if l!='as it is']
+        assert len(set(specs))==len(specs), (n,specs)
+
 def test_missing_mechanism_is_said(tmp_path):
     cfg = generated(tmp_path); s = Study('?', dict(a='labels', b='semi warp_drive=1')); t = show_plan(plan(s, cfg, tmp_path))
     assert t.note[1]=="not available: there is no setting 'warp_drive' yet"
@@ -197,8 +204,8 @@ def test_who_shares_a_start():
 @pytest.mark.parametrize('bs0', [0,20])
 def test_dear_methods_keep_their_stage_0(name, bs0):
     c = preset(override(PoseConfig(), recipe='rounds', steps=400, epoch_steps=20, bs0=bs0), name); F = cost(c, 'semi', (50,500))['F']
-    d = equal_compute(c, F, name, people=(50,500)); first = lambda c: math.ceil(c.stage1*c.steps-1e-6)
-    assert abs(cost(d, name, (50,500))['F']/F-1)<=.02 and first(d)==first(c)==120 and d.steps%d.epoch_steps==0
+    d = equal_compute(c, F, name, people=(50,500))
+    assert abs(cost(d, name, (50,500))['F']/F-1)<=.02 and start_steps(d)==start_steps(c)==120 and d.steps%d.epoch_steps==0
     assert [labelled_bs(d, e) for e in range(120//d.epoch_steps)]==[bs0 or 12]*(120//d.epoch_steps) and (bs0 or d.bs==12)
     assert [round(p*d.steps)-120 for p in cycles(d)[1:]]==pytest.approx([0,(d.steps-120)/2,d.steps-120], abs=.6)
 
