@@ -603,8 +603,8 @@ def start_key(
     return f'{h[:10]}@{cfg.seed}'
 
 def start_epochs(cfg):
-    "Whole epochs before the first pseudo-label"
-    return start_steps(cfg)//cfg.epoch_steps
+    "Whole epochs that end before stage 0 does"
+    return int(cfg.stage1*cfg.steps+1e-6)//cfg.epoch_steps
 
 # %% ../nbs/50_ablations.ipynb #d72ecb99
 class KeepStart(Callback):
