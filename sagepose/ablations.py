@@ -178,8 +178,10 @@ studies.update(
 _adds = {'structure':'priors=true structure=true silence=1.5',
          'calibration':'calibrate=logistic trust=correct', 'agreement':'instance=agree far=.5',
          'masking':'hide=akm cutout=4', 'CutMix':'cutmix=.3'}
+_three = ('structure','agreement','CutMix')
 studies['mechanisms'] = Study('What does each mechanism add, and all together?', {
     'spine':'semi', **{n:f'semi {a}' for n,a in _adds.items()},
+    ', '.join(_three):f"semi {' '.join(_adds[n] for n in _three)}",
     'everything':f"semi {' '.join(_adds.values())}"},
     '', ('use','drift','recover'), ('coverage','kept_accuracy','drift/share','recover/covered'))
 
