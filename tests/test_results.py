@@ -1,0 +1,55 @@
+"Every number of README.md's tables is what the files in results/ say"
+from pathlib import Path
+import pytest
+from sagepose.ablations import by_seed,difference,read_results
+
+root = Path(__file__).resolve().parent.parent
+readme = (root/'README.md').read_text(encoding='utf-8')
+
+def num(x, sign=False):
+    "Percent with one digit and without the zero before the point, as README.md writes it"
+    s = f'{100*x:+.1f}' if sign else f'{100*x:.1f}'
+    s = s.replace('0.', '.', 1) if abs(100*x)<.95 else s
+    return {'-.0':'.0', '+.0':'.0'}.get(s, s)
+
+def span(d): return f'{num(d.mean, True)} [{num(d.lo)}, {num(d.hi)}]'
+
+@pytest.mark.parametrize('name', ['lsp14_100_128_baselines','demo_baselines','generated_baselines'])
+def test_gains(name):
+    r = read_results(root/f'results/{name}.json'); d = r.data; last = by_seed(d, 'labels only'); best = by_seed(d, 'labels only', best=True)
+    own = r.table.set_index('arm')['last']['method'].replace('[0.', '[.')
+    m,_,ci = own.partition(' ')
+    assert last.size==best.size==3
+    row = (f'| {num(last.mean())} ({num(best.mean())}) | **{m}** {ci} | {span(difference(d, "method", "labels only"))} | '
+           f'{span(difference(d, "method", "labels only", ref_best=True))} |')
+    assert row in readme, row
+
+# what is changed -> file, arm, reference, and what else is told
+changes = {
+    'cameras on unlabelled people':('domain','cameras on unlabelled','neither','camera/above'),
+    'limb CutMix':('mechanisms','CutMix','spine',''),
+    'a gate for whole people too':('gates','both gates','keypoint gate only','kept_accuracy'),
+    'no gate at all':('gates','no gate','keypoint gate only','kept_accuracy'),
+    'a gate that knows the hidden labels':('gates','oracle gate','keypoint gate only',''),
+    'the plain mean of the two beliefs':('fusion','mean','by keypoint',''),
+    'agreement of the teachers in gate and fusion':('mechanisms','agreement','spine','kept_accuracy'),
+    'style transfer':('domain','style (FDA) on labels','neither',''),
+    'structure priors, weights and silence':('mechanisms','structure','spine',''),
+    'one teacher, one look':('teachers','one teacher, one view','two teachers',''),
+    'two strong views':('views','M=2','M=1',''),
+    'three strong views':('views','M=3','M=1',''),
+    'a fixed threshold of .5':('thresholds','fixed .5','as it is',''),
+    'calibration on a fifth of the labels':('mechanisms','calibration','spine','kept_accuracy'),
+    'adaptive masking':('mechanisms','masking','spine','recover/covered'),
+    'everything but cameras':('mechanisms','everything','spine','recover/covered')}
+told = {'':'', 'camera/above':'seen from above {}', 'kept_accuracy':'right among the kept {}', 'recover/covered':'covered joints found {}'}
+
+def change(name):
+    study,arm,ref,also = changes[name]; d = read_results(root/f'results/demo_{study}.json').data; c = difference(d, arm, ref)
+    assert c.n==3
+    more = told[also].format(f'{num(by_seed(d, ref, also).mean())} → {num(by_seed(d, arm, also).mean())}') if also else ''
+    return c.mean,f'| {name} | {span(c)} | {more} |'
+
+def test_changes():
+    rows = [r for _,r in sorted(map(change, changes), reverse=True)]
+    assert '\n'.join(rows) in readme, '\n'+'\n'.join(rows)
