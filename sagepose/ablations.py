@@ -119,16 +119,19 @@ studies.update(
         'no priors, strict':'semi priors=false beta=-.5',
         'priors, strict':'semi priors=true beta=-.5'},
         'no priors', ('drift',), ('drift/share','coverage','kept_accuracy')),
+    domain=Study('Do style transfer and cameras help?', {
+        'neither':'semi camera=0', 'style (FDA) on labels':'semi fda=.5 camera=0',
+        'cameras on unlabelled':'semi camera=.5', 'both':'semi fda=.5 camera=.5'},
+        '', ('camera',), ('camera/tilt','camera/fisheye')))
+
+# %% ../nbs/50_ablations.ipynb #4606474d
+studies.update(
     thresholds=Study('Dynamic or fixed thresholds?', {
         'as it is':'semi', **{n:f'semi gate=adaptive beta={b}' for n,b in {'mean - 1 sd':1,
             'mean - .5 sd':.5, 'mean':0, 'mean + .5 sd':-.5}.items()},
         **{f'fixed {t}':f'semi gate=fixed fixed={t}' for t in ('.3','.5','.7','.9')},
         'SoftMatch':'semi gate=soft', 'FlexMatch':'semi gate=flex',
         'FreeMatch':'semi gate=free'}, '', ('use',), _kept),
-    domain=Study('Do style transfer and cameras help?', {
-        'neither':'semi camera=0', 'style (FDA) on labels':'semi fda=.5 camera=0',
-        'cameras on unlabelled':'semi camera=.5', 'both':'semi fda=.5 camera=.5'},
-        '', ('camera',), ('camera/tilt','camera/fisheye')),
     gates=Study('Instance gate, then keypoint gate?', {
         'both gates':'semi instance=agree', 'keypoint gate only':'semi instance=none',
         'instance gate only':'semi instance=agree tau_kpt=0',

@@ -44,11 +44,16 @@ def teachers(d, truth):
                correlation=torch.corrcoef(both)[0,1], apart=apart.float().mean())
     return {n:round(float(v), 4) for n,v in out.items()}
 
+def last_labels(run):
+    "Of `run`: its configuration, its skeleton, the last pseudo-labels, and the hidden keypoints, visibility and scale"
+    cfg = read_config(run/'config.yaml'); s = PoseSets(cfg); c = Crops(s.reference, cfg.crop, pad_pixels(cfg))
+    d = {n:v.float() for n,v in read_labels(max(run.glob('pseudo_labels/*')), person_keys(s.unlabelled)).items()}
+    return cfg,s.sk,d,(c.kpts,c.vis,torso_scale(c.kpts, c.vis, s.sk))
+
 def judge(run):
     "The last pseudo-labels of `run` against the hidden labels"
-    cfg = read_config(run/'config.yaml'); s = PoseSets(cfg); sk = s.sk; c = Crops(s.reference, cfg.crop, pad_pixels(cfg))
-    d = {n:v.float() for n,v in read_labels(max(run.glob('pseudo_labels/*')), person_keys(s.unlabelled)).items()}
-    truth = c.kpts,c.vis,torso_scale(c.kpts, c.vis, sk); kinds = error_kinds(d['kpts'], *truth, sk); kept = d['w']>0
+    cfg,sk,d,truth = last_labels(run)
+    kinds = error_kinds(d['kpts'], *truth, sk); kept = d['w']>0
     some = ~kinds.isnan(); y = (kinds[some]==0).long().numpy(); x = known(d, sk)[some].numpy()
     who = torch.arange(len(kept))[:,None].expand_as(kept)[some].numpy(); joint = np.eye(len(sk))[x[:,5].astype(int)]
     fit = lambda m,x: cross_val_predict(m, x, y, groups=who, cv=GroupKFold(5), method='predict_proba')[:,1]

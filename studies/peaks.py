@@ -10,12 +10,10 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 import torch, fastai.basics
-from sagepose.config import count_people, read_config
-from sagepose.data import Crops
+from ceiling import last_labels
+from sagepose.config import count_people
 from sagepose.metrics import *
-from sagepose.refresh import *
 from sagepose.runs import versions
-from sagepose.training import PoseSets, pad_pixels
 
 edges = torch.linspace(0, 1, 11)
 
@@ -30,10 +28,8 @@ def by_peak(p, right, kept, kinds):
 if __name__=='__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('run'); p.add_argument('--name', default='lspet_peaks'); p.add_argument('--results', default='results')
-    a = p.parse_args(); run = Path(a.run); cfg = read_config(run/'config.yaml'); s = PoseSets(cfg)
-    c = Crops(s.reference, cfg.crop, pad_pixels(cfg)); scale = torso_scale(c.kpts, c.vis, s.sk)
-    d = {n:v.float() for n,v in read_labels(max(run.glob('pseudo_labels/*')), person_keys(s.unlabelled)).items()}
-    right,kinds = is_correct(d['kpts'], c.kpts, c.vis, scale),error_kinds(d['kpts'], c.kpts, c.vis, scale, s.sk)
+    a = p.parse_args(); run = Path(a.run); cfg,sk,d,truth = last_labels(run)
+    right,kinds = is_correct(d['kpts'], *truth),error_kinds(d['kpts'], *truth, sk)
     pool = count_people(replace(cfg, unlabelled='', reference=''))[1]       # they come first
     rows = {n:by_peak(d['p'][w], right[w], d['w'][w]>0, kinds[w]) for n,w in dict(pool=slice(pool), others=slice(pool, None)).items()}
     out = dict(command=f'python studies/peaks.py runs/{run.parent.name}/{run.name}', version=versions()['sagepose'], device='cpu', date=str(date.today()),
