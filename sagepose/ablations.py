@@ -135,8 +135,8 @@ studies.update(
     gates=Study('Instance gate, then keypoint gate?', {
         'both gates':'semi instance=agree', 'keypoint gate only':'semi instance=none',
         'instance gate only':'semi instance=agree tau_kpt=0',
-        'no gate':'semi instance=none gate=none', 'oracle gate':'oracle'},
-        '', ('use',), _kept))
+        'no gate':'semi instance=none gate=none', 'oracle gate':'oracle',
+        'nothing kept':'semi instance=none gate=fixed fixed=1'}, '', ('use',), _kept))
 
 # %% ../nbs/50_ablations.ipynb #bdae6b28
 studies.update(
@@ -935,6 +935,12 @@ def _markdown(self):
                       'means with 95 % intervals over the seeds.', '', rows, '',
                       *(f'- {n}' for n in self.notes)])
 
+def _brief(self):
+    "Question, table without what is the same for all arms, and the command, as Markdown"
+    from sagepose.visuals import as_markdown
+    few = self.table.drop(columns=['seeds','F','best'], errors='ignore')
+    return f'**{self.study.question}**\n\n{as_markdown(few)}\n\n`{self.command}`'
+
 def _html(self):
     "One page with the figures inside"
     import base64, html, io
@@ -950,7 +956,7 @@ def _html(self):
             'PCK@.2 of the torso in percent, means with 95 % intervals.</p>'
             f'{self.table.to_html(index=False, border=0)}<ul>{notes}</ul>'
             +''.join(map(img, self.figures.values())))
-Report.markdown,Report.html = _markdown,_html
+Report.markdown,Report.brief,Report.html = _markdown,_brief,_html
 
 # %% ../nbs/50_ablations.ipynb #dfdd3c24
 def report(

@@ -1,10 +1,11 @@
 """100 real labels: LSP's training half, its hidden labels, and LSP-extended on demand, at equal compute.
 
-    python studies/lsp14.py DATA [STUDY] [--seeds 0,1,2] [--arms "labels only,method,semi views=2"] [--size 128] [--lspet 1] [--looks 4]
+    python studies/lsp14.py DATA [STUDY] [--seeds 0,1,2] [--arms "labels only,method,semi views=2"] [--size 128] [--lspet 1] [--looks 4] [--tests OTHER.json]
 
 DATA is a folder with train.json, val.json, unlabeled.json, unlabeled_reference.json and splits/labels_100_seed*.json,
 all COCO keypoints. STUDY is one of `sagepose ablate --list`, default baselines; --looks are
-the views of a person that a teacher averages in a sweep. A killed study continues with the same command, and several
+the views of a person that a teacher averages in a sweep; --tests are COCO files to test on as
+well, of any skeleton that shares names of joints. A killed study continues with the same command, and several
 processes may share it with other --seeds or --arms."""
 import argparse
 from pathlib import Path
@@ -26,10 +27,11 @@ def base(a):
 if __name__=='__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('data'); p.add_argument('study', nargs='?', default='baselines')
-    for n,v in dict(seeds='0,1,2', arms='', size=128, steps=1034, labels=100, lr=1e-2, lspet=0, looks=8, out='', results='results', devices='').items():
+    for n,v in dict(seeds='0,1,2', arms='', size=128, steps=1034, labels=100, lr=1e-2, lspet=0, looks=8, out='', results='results', devices='', tests='').items():
         p.add_argument(f'--{n}', type=type(v), default=v)
     a = p.parse_args(); name = f'lsp14_{a.labels}_{a.size}'+'_lspet'*a.lspet+f'_{a.steps}'*(a.steps!=1034); seeds = [int(s) for s in a.seeds.split(',')]
     said = f'python studies/lsp14.py DATA {a.study} --seeds {a.seeds} --size {a.size} --steps {a.steps} --labels {a.labels} --lspet {a.lspet} --looks {a.looks}'
-    rep = run_study(pick_arms(a.study, a.arms), base(a), a.out or f'runs/{name}', seeds, a.study, devices=a.devices.split(',') if a.devices else (),
-                    command=said+(f' --arms "{a.arms}"' if a.arms else ''))
+    rep = run_study(pick_arms(a.study, a.arms), base(a), a.out or f'runs/{name}', seeds, a.study, tests=[t for t in a.tests.split(',') if t],
+                    devices=a.devices.split(',') if a.devices else (),
+                    command=said+(f' --arms "{a.arms}"' if a.arms else '')+' --tests OTHER.json'*bool(a.tests))
     save_results(rep, a.results, f'{name}_{a.study}')
