@@ -17,9 +17,8 @@ from .skeleton import *
 
 # %% ../nbs/30_config.ipynb #4d7f34c0
 @dataclass
-class PoseConfig:
-    "One training run"
-    # -- data
+class _Data:
+    "data"
     labelled:str=''         # COCO-keypoints JSON of the labelled people
     unlabelled:str=''       # COCO JSON with boxes, or a folder of images with one person each
     val:str=''              # COCO-keypoints JSON for choosing and reporting; never trained on
@@ -33,7 +32,11 @@ class PoseConfig:
     margin:float=1.25       # crop size relative to the person's box
     pad:float=.25           # margin kept around a crop for warped views, share of its longer side
     cache:str=''            # folder for large arrays of decoded crops; empty: ~/.cache/sagepose
-    # -- model
+
+# %% ../nbs/30_config.ipynb #24200a7d
+@dataclass
+class _Model:
+    "model"
     backbone:str='resnet18' # any timm name
     pretrained:str='auto'   # auto, offline, hub, none, or a safetensors file
     init:str=''             # run folder whose model to start from
@@ -41,7 +44,11 @@ class PoseConfig:
     width:int=64            # channels of the head
     freeze:int=0            # freeze the backbone up to this feature map
     visibility:bool=False   # also predict visibility
-    # -- run
+
+# %% ../nbs/30_config.ipynb #8fac4a27
+@dataclass
+class _Loop:
+    "run"
     out:str='runs/sagepose' # folder that is written
     steps:int=6000          # optimiser steps
     epoch_steps:int=250     # steps between two looks at the validation set
@@ -58,7 +65,11 @@ class PoseConfig:
     fp16:bool=False         # mixed precision
     channels_last:bool=True # memory format
     accum:int=1             # batches a step
-    # -- semi-supervision
+
+# %% ../nbs/30_config.ipynb #e6b22982
+@dataclass
+class _Semi:
+    "semi-supervision"
     semi:bool=True          # False: labels only, the same loop
     ratio:int=4             # unlabelled people for a labelled one
     lambda_u:float=1.       # weight of consistency after the ramp
@@ -71,6 +82,11 @@ class PoseConfig:
     decay_app:float=.999    # EMA of the appearance teacher, which is evaluated and saved
     own_stats:int=0         # steps between updates of teachers' own batch norms; 0: the student's
     freeze_bn:bool=False    # keep the student's batch-norm statistics once pseudo-labels start?
+
+# %% ../nbs/30_config.ipynb #84afcecb
+@dataclass
+class _Belief:
+    "belief"
     fusion:str='keypoint'   # keypoint, instance or mean
     T:float=1.              # temperature of the fusion
     trust:str='peak'        # teachers are weighed by peak, or by correct: the chance to be right
@@ -80,6 +96,11 @@ class PoseConfig:
     refit:int=1             # epochs between two fits of the correctness model
     hold:float=.2           # share of labels kept from the student to fit it, while it is fitted
     hold_until:float=0.     # share of the run until the student gets them; at least until stage 1
+
+# %% ../nbs/30_config.ipynb #9e668e91
+@dataclass
+class _Gates:
+    "gates"
     gate:str='adaptive'     # adaptive, soft, flex, free, fixed, none, or oracle (needs reference)
     instance:str='mean'     # a person's score: mean of p; agree: times teachers' OKS; none: no gate
     tau_ins:float=.7        # most that the instance gate asks for
@@ -94,11 +115,20 @@ class PoseConfig:
     hidden:str='weight'     # low visibility: weight (counts less) or topo (only in topology term)
     structure:bool=False    # do strange limbs lower weights?
     silence:float=0.        # drop people stranger than this (1: rarer than 99 % of labels); 0: none
+
+# %% ../nbs/30_config.ipynb #54c0368d
+@dataclass
+class _Sweeps:
+    "sweeps"
     refresh:int=0           # epochs between sweeps that redo all pseudo-labels; 0: every step
     rounds:int=0            # lr cycles after stage 0, sweep before each if refresh=0; 0: one in all
     online:bool=False       # ask the teachers in each step, whatever `refresh` and `rounds` say
     sweep_views:int=2       # views of a person that each teacher averages in a sweep
-    # -- structure
+
+# %% ../nbs/30_config.ipynb #a068cf24
+@dataclass
+class _Structure:
+    "structure"
     priors:bool=False       # topology, bones and angles of the student's answers as losses
     stage3:float=.5         # they start: share of the run
     lambda_topo:float=.05   # weight of the topology term
@@ -106,7 +136,11 @@ class PoseConfig:
     lambda_angle:float=.02  # of the joints' angles
     prior_lo:float=.05      # all three together are at least this share of the supervised loss
     prior_hi:float=.1       # and at most this one
-    # -- views
+
+# %% ../nbs/30_config.ipynb #9fa97fab
+@dataclass
+class _Views:
+    "views"
     weak:float=1.           # strength of the appearance teacher's view
     weak_rot:float=15.      # degrees of the geometry teacher's view
     weak_scale:float=.1     # factor up to 1+this
@@ -126,6 +160,10 @@ class PoseConfig:
     fda_r:int=2             # so low: cycles a crop
     adain:float=0.          # chance that it gets the mean and contrast of one instead
 
+# %% ../nbs/30_config.ipynb #a163a4e0
+@dataclass
+class PoseConfig(_Views, _Structure, _Sweeps, _Gates, _Belief, _Semi, _Loop, _Model, _Data):
+    "One training run"
     @property
     def swept(self):
         "Are pseudo-labels estimated for everybody at times, not in each step?"
@@ -270,9 +308,9 @@ def dump_config(cfg):
 def config_help():
     "One line a setting: name, default, and the comment from the source"
     out = [f"  {'recipe=':26}many settings at once: {', '.join(recipes)}"]
-    for l in inspect.getsource(PoseConfig).splitlines():
-        if m := re.match(r'\s+# -- (.*)', l): out.append(f'\n{m[1]}:')
-        if m := re.match(r'\s+(\w+):\w+=(.+?)\s+# (.*)', l):
+    for c in PoseConfig.__mro__[-2:0:-1]:       # the chapters
+        out.append(f'\n{c.__doc__}:')
+        for m in re.finditer(r'^\s+(\w+):\w+=(.+?)\s+# (.*)$', inspect.getsource(c), re.M):
             out.append(f"  {m[1]+'='+re.sub('field.*', '{}', m[2]):26}{m[3]}")
     return '\n'.join(out)
 
