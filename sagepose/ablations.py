@@ -976,9 +976,9 @@ def report(
     s = dict(have[name])
     tests,command = s.pop('tests', []),s.pop('command', '')
     study = Study(**s); df = collect(out, study, cfg)
-    t = summary(df, study) if len(df) else pd.DataFrame()
     cols = [f'test/{Path(o).stem}'+b for o in tests for b in ('',' best')]
-    if len(df) and tests: t = summary(df, replace(study, columns=(*study.columns, *cols)))
+    study = replace(study, columns=(*study.columns, *cols))
+    t = summary(df, study) if len(df) else pd.DataFrame()
     rep = Report(name, study, df, t, _notes(out, study, cfg, df, name), _figures(df, study),
                  out/f'{name}.md', command)
     return _write(rep, out)
