@@ -91,7 +91,8 @@ _hiding = lambda hide='joint', cutout=4, cutmix=0: (
 _hidings = {
     'no masks':_hiding(cutout=0), 'boxes anywhere':_hiding('random'),
     'boxes on joints':_hiding(), 'boxes along limbs':_hiding('limb'),
-    'adaptive masking':_hiding('akm'), 'limb CutMix':_hiding(cutout=0, cutmix=.5),
+    'adaptive masking':_hiding('akm'), 'adaptive, one box':_hiding('akm', 1),
+    'limb CutMix':_hiding(cutout=0, cutmix=.5),
     'both':_hiding('akm', cutmix=.5)}
 _views = {f'M={m}':f'semi views={m}' for m in (1,2,3)}
 studies = {}

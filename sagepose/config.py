@@ -173,7 +173,7 @@ class PoseConfig(_Views, _Structure, _Sweeps, _Gates, _Belief, _Semi, _Loop, _Mo
 recipes = dict(rounds=dict(
     bs=12, ratio=3, views=1, lr=1e-2, stage1=.3, stage2=.3, ramp=.01, lambda_u=3.,
     rounds=2, sweep_views=2, instance='none', beta=.25, floor=0., decay_geo=.98, decay_app=.99,
-    weak=.5, weak_scale=.25, strong=3., strong_n=0, cutout=0))
+    weak=.5, weak_scale=.25, strong=3., strong_n=0, cutout=0, camera=.5))
 
 # %% ../nbs/30_config.ipynb #50ebd74d
 class ConfigError(SagePoseError):
