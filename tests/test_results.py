@@ -20,8 +20,10 @@ def test_gains(name):
     own = r.table.set_index('arm')['last']['method'].replace('[0.', '[.')
     m,_,ci = own.partition(' ')
     assert last.size==best.size==3
-    row = (f'| {num(last.mean())} ({num(best.mean())}) | **{m}** {ci} | {span(difference(d, "method", "labels only"))} | '
-           f'{span(difference(d, "method", "labels only", ref_best=True))} |')
+    none = by_seed(d, 'nothing kept')
+    row = (f'| {num(last.mean())} ({num(best.mean())}) | {num(none.mean()) if len(none) else "–"} | **{m}** {ci} | '
+           f'{span(difference(d, "method", "labels only"))} | {span(difference(d, "method", "labels only", ref_best=True))} | '
+           f'{span(difference(d, "method", "nothing kept")) if len(none) else "–"} |')
     assert row in readme, row
 
 # what is changed -> file, arm, reference, and what else is told
@@ -40,9 +42,12 @@ changes = {
     'three strong views':('views','M=3','M=1',''),
     'a fixed threshold of .5':('thresholds','fixed .5','as it is',''),
     'calibration on a fifth of the labels':('mechanisms','calibration','spine','kept_accuracy'),
-    'adaptive masking':('mechanisms','masking','spine','recover/covered'),
+    'masking: four boxes on joints':('recovery','boxes on joints','no masks','recover/covered'),
+    'masking: four boxes, hard joints first (AKM)':('recovery','adaptive masking','no masks','recover/covered'),
+    'masking: one box, hard joints first':('recovery','adaptive, one box','no masks','recover/covered'),
+    'priors, at a loose threshold':('priors','priors, loose','no priors, loose','drift/share'),
     'everything but cameras':('mechanisms','everything','spine','recover/covered')}
-told = {'':'', 'camera/above':'seen from above {}', 'kept_accuracy':'right among the kept {}', 'recover/covered':'covered joints found {}'}
+told = {'':'', 'drift/share':'strange answers {}', 'camera/above':'seen from above {}', 'kept_accuracy':'right among the kept {}', 'recover/covered':'covered joints found {}'}
 
 def change(name):
     study,arm,ref,also = changes[name]; d = read_results(root/f'results/demo_{study}.json').data; c = difference(d, arm, ref)
