@@ -942,6 +942,7 @@ def _brief(self):
     few = self.table.drop(columns=['seeds','F','best'], errors='ignore')
     return f'**{self.study.question}**\n\n{as_markdown(few)}\n\n`{self.command}`'
 
+# %% ../nbs/50_ablations.ipynb #c713f4e3
 def _html(self):
     "One page with the figures inside"
     import base64, html, io

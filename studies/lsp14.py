@@ -1,18 +1,18 @@
 """100 real labels: LSP's training half, its hidden labels, and LSP-extended on demand, at equal compute.
 
-    python studies/lsp14.py DATA [STUDY] [--seeds 0,1,2] [--arms "labels only,method,semi views=2"] [--size 128] [--lspet 1] [--looks 4] [--camera 0] [--tests OTHER.json]
+    python studies/lsp14.py DATA [STUDY] [--seeds 0,1,2] [--arms "labels only,method,semi views=2"] [--size 128] [--lspet 1] [--looks 4] [--camera 0] [--test OTHER.json]
 
 DATA is a folder with train.json, val.json, unlabeled.json, unlabeled_reference.json and splits/labels_100_seed*.json,
 all COCO keypoints. STUDY is one of `sagepose ablate --list`, default baselines; --looks are
 the views of a person that a teacher averages in a sweep; --camera the chance that a view of the student
-is seen through another camera; --tests are COCO files to test on as
-well, of any skeleton that shares names of joints. A killed study continues with the same command, and several
+is seen through another camera; --test is a COCO file to test on as
+well, of any skeleton that shares names of joints, and may be repeated. A killed study continues with the same command, and several
 processes may share it with other --seeds or --arms."""
 import argparse
 from pathlib import Path
 import fastai.basics
 from sagepose.ablations import pick_arms, run_study, save_results
-from sagepose.config import PoseConfig, override
+from sagepose.config import PoseConfig, override, recipes
 
 # labels until their curve is flat, then two learning-rate cycles, each after a sweep over everybody; the better 60 % of each joint
 start = 470     # steps of stage 0, however long the run
@@ -28,11 +28,12 @@ def base(a):
 if __name__=='__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('data'); p.add_argument('study', nargs='?', default='baselines')
-    for n,v in dict(seeds='0,1,2', arms='', size=128, steps=1034, labels=100, lr=1e-2, lspet=0, looks=8, camera=.5, out='', results='results', devices='', tests='').items():
+    for n,v in dict(seeds='0,1,2', arms='', size=128, steps=1034, labels=100, lr=1e-2, lspet=0, looks=8, camera=recipes['rounds']['camera'], out='', results='results', devices='').items():
         p.add_argument(f'--{n}', type=type(v), default=v)
+    p.add_argument('--test', action='append', default=[])
     a = p.parse_args(); name = f'lsp14_{a.labels}_{a.size}'+'_lspet'*a.lspet+f'_{a.steps}'*(a.steps!=1034); seeds = [int(s) for s in a.seeds.split(',')]
     said = f'python studies/lsp14.py DATA {a.study} --seeds {a.seeds} --size {a.size} --steps {a.steps} --labels {a.labels} --lspet {a.lspet} --looks {a.looks} --camera {a.camera}'
-    rep = run_study(pick_arms(a.study, a.arms), base(a), a.out or f'runs/{name}', seeds, a.study, tests=[t for t in a.tests.split(',') if t],
+    rep = run_study(pick_arms(a.study, a.arms), base(a), a.out or f'runs/{name}', seeds, a.study, tests=a.test,
                     devices=a.devices.split(',') if a.devices else (),
-                    command=said+(f' --arms "{a.arms}"' if a.arms else '')+' --tests OTHER.json'*bool(a.tests))
+                    command=said+(f' --arms "{a.arms}"' if a.arms else '')+' --test OTHER.json'*len(a.test))
     save_results(rep, a.results, f'{name}_{a.study}')
