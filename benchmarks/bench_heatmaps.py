@@ -26,4 +26,5 @@ for i in range(8):
         if i: ts[k].append(time.perf_counter()-t)
 med = {k:sorted(v)[len(v)//2] for k,v in ts.items()}
 print(f'{b} crops of {H}x{W}, 17 keypoints, {torch.get_num_threads()} threads')
-for k,v in med.items(): print(f"{k:13}{v*1e3:8.1f} ms {b/v:10.0f} crops/s {v/med['forward']:8.1%} of a forward pass")
+for k,v in med.items():
+    print(f"{k:13}{v*1e3:8.1f} ms {b/v:10.0f} crops/s {v/med['forward']:8.1%} of a forward pass")

@@ -26,8 +26,9 @@ def wait():
 
 with tempfile.TemporaryDirectory() as d:
     root = write_people(Path(d)/'people', 64, 256, 8, size=(size,size), skeleton='lsp14')
-    cfg = override(PoseConfig(), labelled=root/'labelled.json', unlabelled=root/'unlabelled.json', val=root/'val.json',
-        crop=(size,size), backbone=backbone, pretrained='none', stage1=0, stage2=0, ramp=0, bs=8, ratio=4, views=2, steps=1000)
+    cfg = override(PoseConfig(), labelled=root/'labelled.json', unlabelled=root/'unlabelled.json',
+                   val=root/'val.json', crop=(size,size), backbone=backbone, pretrained='none',
+                   stage1=0, stage2=0, ramp=0, bs=8, ratio=4, views=2, steps=1000)
     learn = PoseTask(cfg).learner(); b,u = cfg.bs,cfg.bs*cfg.ratio; dev = learn.dls.device
     x = torch.randn(b+u*cfg.views, 3, size, size, device=dev).contiguous(memory_format=torch.channels_last)
     def student(): learn.model(x).square().mean().backward(); learn.opt.zero_grad(); wait()
@@ -53,5 +54,7 @@ with tempfile.TemporaryDirectory() as d:
     for _ in range(4): next(it2)
     load = (time.perf_counter()-t)/4
     print(f'{backbone} at {size}x{size}, {torch.get_num_threads()} threads: step {s*1e3:.0f} ms')
-    print(f'student {st*1e3:.0f} ms + teachers {te*1e3:.0f} ms = {1e3*(st+te):.0f} ms; step / bare passes = {s/(st+te):.2f}')
-    print(f'loader: {u/load:.0f} unlabelled people a second in {2+cfg.views} versions, a step consumes {u/s:.0f}: {load/s:.0%} of a step')
+    print(f'student {st*1e3:.0f} ms + teachers {te*1e3:.0f} ms = {1e3*(st+te):.0f} ms; '
+          f'step / bare passes = {s/(st+te):.2f}')
+    print(f'loader: {u/load:.0f} unlabelled people a second in {2+cfg.views} versions, '
+          f'a step consumes {u/s:.0f}: {load/s:.0%} of a step')

@@ -15,17 +15,19 @@ from sagepose.runs import train
 from sagepose.skeleton import SagePoseError,coco17,lsp14
 
 CROP = (64,48)
-tiny = dict(crop=CROP, backbone='mobilenetv3_small_050', pretrained='none', levels=2, width=16, bs=4, ratio=1, steps=2,
-            epoch_steps=2, stage1=0, stage2=0, device='cpu')
+tiny = dict(crop=CROP, backbone='mobilenetv3_small_050', pretrained='none', levels=2, width=16,
+            bs=4, ratio=1, steps=2, epoch_steps=2, stage1=0, stage2=0, device='cpu')
 
 @pytest.fixture(scope='module')
-def data(tmp_path_factory): return write_people(tmp_path_factory.mktemp('bad')/'data', 8, 8, 4, (72,54), 'lsp14', seed=0)
+def data(tmp_path_factory):
+    return write_people(tmp_path_factory.mktemp('bad')/'data', 8, 8, 4, (72,54), 'lsp14', seed=0)
 
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
     "A run folder with an untrained model of lsp14"
     torch.manual_seed(0)
-    return save_model(tmp_path_factory.mktemp('run'), PoseModel(tiny['backbone'], 14, 16, levels=2), lsp14, CROP)
+    return save_model(tmp_path_factory.mktemp('run'),
+                      PoseModel(tiny['backbone'], 14, 16, levels=2), lsp14, CROP)
 
 @pytest.fixture
 def copy(data, tmp_path):
@@ -34,7 +36,9 @@ def copy(data, tmp_path):
 def edit(path, f):
     d = json.loads(path.read_text()); f(d); path.write_text(json.dumps(d)); return path
 
-def cfg(d, **kw): return override(PoseConfig(), **{**tiny, **{n:d/f'{n}.json' for n in ('labelled','unlabelled','val')}, 'out':d/'run', **kw})
+def cfg(d, **kw):
+    return override(PoseConfig(), **{**tiny, **{n:d/f'{n}.json' for n in ('labelled','unlabelled','val')},
+                                     'out':d/'run', **kw})
 
 def refused(f, *words):
     "`f` raises `SagePoseError` with all `words`"
@@ -46,14 +50,21 @@ def refused_everywhere(d, *words, name='labelled'):
     "The data check, training and the command line refuse the file `name` of `d`, with `words`"
     rep = check_data(d/'labelled.json', d/'unlabelled.json', d/'val.json')
     assert not rep.ok and all(w in str(rep) for w in words), rep
-    code = lambda *a: cli.main(['train', *(f'{k}={v}' for k,v in {**tiny, 'crop':'64,48'}.items()), *(f'{n}={d}/{n}.json' for n in
-                                ('labelled','unlabelled','val')), f'out={d}/cli', *a])
+    code = lambda *a: cli.main(['train', *(f'{k}={v}' for k,v in {**tiny, 'crop':'64,48'}.items()),
+                                *(f'{n}={d}/{n}.json' for n in ('labelled','unlabelled','val')),
+                                f'out={d}/cli', *a])
     assert code()==2 and not (d/'cli').exists()
 
 # the labels file
 
-broken = {'not JSON':('{"images": [', 'not JSON'), 'empty':('', 'not JSON'), 'not text':(b'\x80\x81\x82\x83', 'not text'),
-          'another JSON':('{"a": 1}', 'images'), 'a list':('[]', 'list'), 'a number':('3', 'int'), 'no lists':('{"images": 3, "annotations": 4}', 'images')}
+broken = {
+    'not JSON':     ('{"images": [',                    'not JSON'),
+    'empty':        ('',                                'not JSON'),
+    'not text':     (b'\x80\x81\x82\x83',               'not text'),
+    'another JSON': ('{"a": 1}',                        'images'),
+    'a list':       ('[]',                              'list'),
+    'a number':     ('3',                               'int'),
+    'no lists':     ('{"images": 3, "annotations": 4}', 'images')}
 
 @pytest.mark.parametrize('text,word', broken.values(), ids=broken)
 def test_labels_file(copy, text, word, capsys):
@@ -89,7 +100,8 @@ def test_box_without_area(copy):
     refused_everywhere(copy, 'no area')
     refused(lambda: train(cfg(copy), quiet=True), 'height is not')
 
-@pytest.mark.parametrize('part,key', [('images','file_name'), ('annotations','image_id'), ('annotations','bbox')])
+@pytest.mark.parametrize('part,key',
+                         [('images','file_name'), ('annotations','image_id'), ('annotations','bbox')])
 def test_entry_without(copy, part, key):
     edit(copy/'labelled.json', lambda d: d[part][1].pop(key))
     refused_everywhere(copy, key)
@@ -162,9 +174,11 @@ def test_sideways_photo(copy, run):
 # runs and weights
 
 def test_run_of_another_skeleton(run, data, tmp_path):
-    refused(lambda: sagepose.load(run, skeleton='coco17'), str(run), "'lsp14' (14 keypoints)", "'coco17' (17)")
+    refused(lambda: sagepose.load(run, skeleton='coco17'),
+            str(run), "'lsp14' (14 keypoints)", "'coco17' (17)")
     d = write_people(tmp_path/'c', 2, 2, 2, (72,54), 'coco17')
-    refused(lambda: evaluate(sagepose.load(run), read_coco(d/'val.json')), 'val.json', "'coco17' (17", "'lsp14' (14)")
+    refused(lambda: evaluate(sagepose.load(run), read_coco(d/'val.json')),
+            'val.json', "'coco17' (17", "'lsp14' (14)")
     refused(lambda: train(cfg(d, init=run), quiet=True), "'lsp14' (14 keypoints)", "'coco17' (17)")
     assert cli.main(['eval', str(run), str(d/'val.json')])==2
 
@@ -180,7 +194,8 @@ def test_checkpoint_that_is_a_pickle(run, data, tmp_path, how):
     else: f.write_bytes(pickle.dumps(Boom(boom)))
     refused(lambda: sagepose.load(r), str(f), 'pickle', 'safetensors')
     shutil.copy(f, tmp_path/'w.pth')
-    refused(lambda: train(cfg(data, pretrained=tmp_path/'w.pth', out=tmp_path/'o'), quiet=True), 'w.pth', 'pickle')
+    refused(lambda: train(cfg(data, pretrained=tmp_path/'w.pth', out=tmp_path/'o'), quiet=True),
+            'w.pth', 'pickle')
     assert cli.main(['predict', str(r), str(data/'val.json'), '--out', str(tmp_path/'p')])==2
     assert not boom.exists()
 

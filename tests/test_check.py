@@ -57,7 +57,8 @@ cases = [
     (kpt(0, 500),                    'error','keypoints','annotation 1','another unit'),
     (kpt(0, -6),                     'warning','outside','annotation 1','6 px outside'),
     (ann(keypoints=[1,2]*20),        'error','keypoints','annotation 1','not triplets'),
-    (ann(keypoints=[1,2,2]*17),      'error','keypoints','annotation 1',"17 keypoints, skeleton 'lsp14' has 14"),
+    (ann(keypoints=[1,2,2]*17),      'error','keypoints','annotation 1',
+                                     "17 keypoints, skeleton 'lsp14' has 14"),
     (ann(keypoints=None),            'error','keypoints','annotation 1',"no list 'keypoints'"),
     (ann(keypoints=[.3,.5,2]*14),    'error','keypoints','annotation 1','pixels'),
     (ann(num_keypoints=3),           'warning','num_keypoints','annotation 1','says 3'),
@@ -205,7 +206,8 @@ def test_same_room_other_person(folder):
     "Frames of a fixed camera differ in the person only, and must pass; blank ones too"
     r = np.random.default_rng(0)
     room = np.array(Image.fromarray(r.integers(0,256,(12,16,3),dtype=np.uint8)).resize((320,240), 3))
-    def d(ids): return dict(coco(ids), images=[dict(id=i, file_name=f'r{i}.png', width=320, height=240) for i in ids])
+    def d(ids):
+        return dict(coco(ids), images=[dict(id=i, file_name=f'r{i}.png', width=320, height=240) for i in ids])
     for i in range(8):
         im = room.copy(); im[90:150,100:150] = np.array(
             Image.fromarray(r.integers(0,256,(6,5,3),dtype=np.uint8)).resize((50,60), 3))

@@ -1,4 +1,5 @@
-"The command line as a shell sees it: help at once, one-line errors, check, train, resume, eval, predict, demo"
+"""The command line as a shell sees it: help at once, one-line errors,
+check, train, resume, eval, predict, demo"""
 import json,os,subprocess,sys,time
 from pathlib import Path
 import numpy as np,pytest
@@ -51,7 +52,8 @@ try: main({args!r})
 except SystemExit as e: assert not e.code
 print(sorted({{'torch','fastai','matplotlib','cv2'}}&set(sys.modules)), file=sys.stderr)'''
     def run():
-        t = time.perf_counter(); r = subprocess.run([sys.executable,'-c',code], cwd=root, capture_output=True, text=True)
+        t = time.perf_counter()
+        r = subprocess.run([sys.executable,'-c',code], cwd=root, capture_output=True, text=True)
         assert r.returncode==0 and r.stderr.strip()=='[]', r.stderr
         assert r.stdout
         return time.perf_counter()-t
@@ -65,17 +67,27 @@ def test_help_lists_all(sagepose):
     assert sagepose('')[0]==2
 
 def test_load_is_lazy():
-    code = "import sys,sagepose; assert 'torch' not in sys.modules; assert not hasattr(sagepose,'nonsense'); sagepose.load; assert 'torch' in sys.modules"
+    code = ("import sys,sagepose; assert 'torch' not in sys.modules; "
+            "assert not hasattr(sagepose,'nonsense'); sagepose.load; assert 'torch' in sys.modules")
     r = subprocess.run([sys.executable,'-c',code], cwd=root, capture_output=True, text=True)
     assert r.returncode==0, r.stderr
 
 # errors are one line and exit code 2
 
-@pytest.mark.parametrize('line,words', [('trian a.yaml', "did you mean 'train'"), ('train tiny.yaml other.yaml', 'two configuration files'),
-    ('train none.yaml', 'no such configuration'), ('train tiny.yaml lamda_u=1', "did you mean 'lambda_u'"), ('train', 'no labelled people'),
-    ('train tiny.yaml bs=many', 'should be int'), ('train tiny.yaml out=run --no-check', '--overwrite'),
-    ('train tiny.yaml out=new --resume', 'nothing to resume'), ('eval nowhere', 'no model.yaml'), ('predict run none.jpg', 'no such'),
-    ('predict nowhere data/val.json', 'no model.yaml'), ('eval run none.json', 'no such file'), ('demo --out data', 'not made by')])
+@pytest.mark.parametrize('line,words', [
+    ('trian a.yaml',                       "did you mean 'train'"),
+    ('train tiny.yaml other.yaml',         'two configuration files'),
+    ('train none.yaml',                    'no such configuration'),
+    ('train tiny.yaml lamda_u=1',          "did you mean 'lambda_u'"),
+    ('train',                              'no labelled people'),
+    ('train tiny.yaml bs=many',            'should be int'),
+    ('train tiny.yaml out=run --no-check', '--overwrite'),
+    ('train tiny.yaml out=new --resume',   'nothing to resume'),
+    ('eval nowhere',                       'no model.yaml'),
+    ('predict run none.jpg',               'no such'),
+    ('predict nowhere data/val.json',      'no model.yaml'),
+    ('eval run none.json',                 'no such file'),
+    ('demo --out data',                    'not made by')])
 def test_one_line_errors(sagepose, line, words):
     code,out,err = sagepose(line)
     assert code==2 and words in err
@@ -100,7 +112,8 @@ def test_train_stops_at_errors_of_the_check(sagepose, home):
 
 def test_run_folder(home):
     have = {p.name for p in (home/'run').iterdir()}
-    assert {'config.yaml','versions.json','log.csv','joints.csv','metrics.json','model.safetensors','model.yaml','pictures','checkpoint'}<=have
+    assert {'config.yaml','versions.json','log.csv','joints.csv','metrics.json',
+            'model.safetensors','model.yaml','pictures','checkpoint'}<=have
 
 def test_stopped_and_resumed(sagepose, home, monkeypatch):
     from sagepose import runs
@@ -112,7 +125,8 @@ def test_stopped_and_resumed(sagepose, home, monkeypatch):
     with monkeypatch.context() as m:
         m.setattr(runs, 'save_checkpoint', stop)
         code,_,err = sagepose('train tiny.yaml out=half --no-check')
-    assert code==130 and 'half/checkpoint/epoch0001' in err and 'sagepose train half/config.yaml --resume' in err
+    assert (code==130 and 'half/checkpoint/epoch0001' in err
+            and 'sagepose train half/config.yaml --resume' in err)
     assert sagepose('train half/config.yaml --resume')[0]==0
     pck = lambda n: json.loads((home/n/'metrics.json').read_text())['pck']
     assert pck('half')==pck('whole')
@@ -129,7 +143,8 @@ def test_eval(sagepose, home):
 def test_predict(sagepose, home):
     assert sagepose('predict --no-draw run data/val.json --flip')[0]==0
     recs = json.loads((home/'run/predictions/val/predictions.json').read_text())
-    assert len(recs)==6 and {len(r['keypoints']) for r in recs}=={42} and np.isfinite([r['keypoints'] for r in recs]).all()
+    assert (len(recs)==6 and {len(r['keypoints']) for r in recs}=={42}
+            and np.isfinite([r['keypoints'] for r in recs]).all())
     img = next((home/'data/images').glob('val*.jpg'))
     code,out,_ = sagepose(f'predict run {img} --out one')
     assert code==0 and '1 person in 1 picture' in out and (home/'one/pictures'/img.name).exists()
@@ -156,7 +171,8 @@ def test_demo_replaces_only_a_demo(tmp_path):
 
 def test_demo_end_to_end(sagepose, home, monkeypatch):
     people = dict(labelled=8, unlabelled=12, val=6, size=(72,54), skeleton='lsp14')
-    cfg = dict(crop=(64,48), backbone='mobilenetv3_small_050', pretrained='none', levels=2, width=16, steps=4, epoch_steps=2, bs=2, ratio=1, device='cpu')
+    cfg = dict(crop=(64,48), backbone='mobilenetv3_small_050', pretrained='none', levels=2, width=16,
+               steps=4, epoch_steps=2, bs=2, ratio=1, device='cpu')
     monkeypatch.setattr(cli, 'demo_config', lambda short=False: (people,cfg))
     code,out,err = sagepose('demo --short --out demo')
     assert code==0, err

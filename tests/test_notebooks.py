@@ -1,4 +1,5 @@
-"Every notebook runs: its examples are tests. `pytest -m slow` runs the ones with cells marked `#| slow`, those too"
+"""Every notebook runs: its examples are tests.
+`pytest -m slow` runs the ones with cells marked `#| slow`, those too"""
 import ast,builtins,json,re
 from importlib import import_module
 from pathlib import Path
@@ -10,7 +11,8 @@ from nbdev.test import test_nb as run_nb
 
 root = Path(__file__).resolve().parent.parent
 skip = get_config(root).tst_flags.split()
-nbs = sorted(p for p in (root/'nbs').rglob('*.ipynb') if not any(o[0] in '._' for o in p.relative_to(root).parts))
+nbs = sorted(p for p in (root/'nbs').rglob('*.ipynb')
+             if not any(o[0] in '._' for o in p.relative_to(root).parts))
 slow = [p for p in nbs if re.search(r'^\s*"#\|\s*slow', p.read_text(encoding='utf-8'), re.M)]
 name = lambda p: p.relative_to(root/'nbs').as_posix()
 
@@ -37,14 +39,17 @@ def names(src):
     is_a = lambda *t: [o for o in nodes if isinstance(o, t)]
     bound = {o.arg for o in is_a(ast.arg)} | {o.name for o in is_a(ast.FunctionDef, ast.ClassDef)}
     for o in is_a(ast.Import, ast.ImportFrom):
-        for a in o.names: bound |= set(dir(import_module(o.module))) if a.name=='*' else {(a.asname or a.name).split('.')[0]}
+        for a in o.names:
+            bound |= (set(dir(import_module(o.module))) if a.name=='*'
+                      else {(a.asname or a.name).split('.')[0]})
     vs = is_a(ast.Name)
     stored = {o.id for o in vs if isinstance(o.ctx, ast.Store)}
     return bound|stored, {o.id for o in vs}-stored, bool(is_a(ast.Import, ast.ImportFrom))
 
 @pytest.mark.parametrize('nb', nbs, ids=name)
 def test_site_can_run_imports(nb):
-    "Building the site runs the exported cells and the cells that import, and no others: these must suffice for each other"
+    """Building the site runs the exported cells and the cells that import, and no others:
+    these must suffice for each other"""
     have,bad = {*dir(builtins), 'show_doc'},{}
     for i,c in enumerate(json.loads(nb.read_text(encoding='utf-8'))['cells']):
         src = ''.join(c['source'])
@@ -61,5 +66,6 @@ def test_site_shows_every_picture(nb):
     "The site leaves out hidden cells with what they drew"
     cells = json.loads(nb.read_text(encoding='utf-8'))['cells']
     drawn = lambda c: any(k.startswith('image/') for o in c.get('outputs',[]) for k in o.get('data',{}))
-    hidden = [''.join(c['source']) for c in cells if drawn(c) and re.search(r'^#\|\s*hide\s*$', ''.join(c['source']), re.M)]
+    hidden = [''.join(c['source']) for c in cells
+              if drawn(c) and re.search(r'^#\|\s*hide\s*$', ''.join(c['source']), re.M)]
     assert not hidden, f'{name(nb)}: drawn and hidden:\n{hidden[0]}'

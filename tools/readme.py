@@ -1,7 +1,8 @@
 """Write README.md from `nbs/index.ipynb`: `python tools/readme.py`
 
-GitHub shows no embedded pictures, so each goes to `README_files/` and is linked relatively; `setup.py` makes
-the links whole for package indexes. Links to notebooks lead to `nbs/`, and cell directives count as on the site."""
+GitHub shows no embedded pictures, so each goes to `README_files/` and is linked relatively; `setup.py`
+makes the links whole for package indexes. Links to notebooks lead to `nbs/`, and cell directives count as
+on the site."""
 import base64,json,re,shutil
 from pathlib import Path
 
@@ -14,13 +15,16 @@ def text(s): return s if isinstance(s,str) else ''.join(s)
 def directives(src):
     "The `#|` directives at the top of the cell `src` as a dict, and the rest"
     lines,opts = src.split('\n'),{}
-    while lines and (m:=re.match(r'#\|\s*([\w-]+)\s*:?\s*(.*)', lines[0])): opts[m[1]],lines = m[2].strip(),lines[1:]
+    while lines and (m:=re.match(r'#\|\s*([\w-]+)\s*:?\s*(.*)', lines[0])):
+        opts[m[1]],lines = m[2].strip(),lines[1:]
     return opts,'\n'.join(lines).strip()
 
 def relink(md):
-    "Point relative links and pictures of `md`, read in the notebooks' folder, there from the top; code stays as it is"
+    """Point relative links and pictures of `md`, read in the notebooks' folder, there from the top;
+    code stays as it is"""
     parts = re.split(r'(^```.*?^```|`[^`\n]+`)', md, flags=re.S|re.M)
-    return ''.join(p if i%2 else re.sub(r'(\]\(|src=")(?!\w+:|#|/)(?:\./)?', r'\1nbs/', p) for i,p in enumerate(parts))
+    return ''.join(p if i%2 else re.sub(r'(\]\(|src=")(?!\w+:|#|/)(?:\./)?', r'\1nbs/', p)
+                   for i,p in enumerate(parts))
 
 def save(name, data, alt=''):
     "Store one picture; returns the Markdown that shows it"
@@ -36,7 +40,9 @@ def output(o, name, alt=''):
             t = text(d[mime])
             return save(f'{name}.{ext}', t.encode() if ext=='svg' else base64.b64decode(t), alt)
     if 'text/markdown' in d: return relink(text(d['text/markdown']))
-    if 'text/html' in d: return re.sub(r'\n\s*(?=\n)', '', re.sub(r'<style.*?</style>', '', text(d['text/html']), flags=re.S)).strip()
+    if 'text/html' in d:
+        return re.sub(r'\n\s*(?=\n)', '',
+                      re.sub(r'<style.*?</style>', '', text(d['text/html']), flags=re.S)).strip()
     t = text(o.get('text') or d.get('text/plain') or '').rstrip()
     return '\n'.join('    '+l for l in t.splitlines())
 
@@ -63,9 +69,11 @@ def code(c, i):
 def readme(nb):
     "The whole README for the notebook dict `nb`"
     kinds = dict(markdown=markdown, code=code)
-    parts = [p for i,c in enumerate(nb['cells']) if c['cell_type'] in kinds for p in kinds[c['cell_type']](c, i)]
+    parts = [p for i,c in enumerate(nb['cells']) if c['cell_type'] in kinds
+             for p in kinds[c['cell_type']](c, i)]
     return '\n\n'.join(p for p in parts if p)+'\n'
 
 if __name__=='__main__':
     shutil.rmtree(files, ignore_errors=True)
-    (root/'README.md').write_text(readme(json.loads((root/'nbs'/'index.ipynb').read_text(encoding='utf-8'))), encoding='utf-8')
+    (root/'README.md').write_text(
+        readme(json.loads((root/'nbs'/'index.ipynb').read_text(encoding='utf-8'))), encoding='utf-8')
