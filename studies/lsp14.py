@@ -1,39 +1,60 @@
 """100 real labels: LSP's training half, its hidden labels, and LSP-extended on demand, at equal compute.
 
-    python studies/lsp14.py DATA [STUDY] [--seeds 0,1,2] [--arms "labels only,method,semi views=2"] [--size 128] [--lspet 1] [--looks 4] [--camera 0] [--test OTHER.json]
+    python studies/lsp14.py DATA [STUDY] [--seeds 0,1,2] [--arms "labels only,method,semi views=2"]
+                            [--size 128] [--lspet 1] [--looks 4] [--camera 0] [--test OTHER.json]
 
-DATA is a folder with train.json, val.json, unlabeled.json, unlabeled_reference.json and splits/labels_100_seed*.json,
-all COCO keypoints. STUDY is one of `sagepose ablate --list`, default baselines; --looks are
-the views of a person that a teacher averages in a sweep; --camera the chance that a view of the student
-is seen through another camera; --test is a COCO file to test on as
-well, of any skeleton that shares names of joints, and may be repeated. A killed study continues with the same command, and several
-processes may share it with other --seeds or --arms."""
-import argparse
+DATA is a folder with train.json, val.json, unlabeled.json, unlabeled_reference.json and
+splits/labels_100_seed*.json, all COCO keypoints. For seeds without such a file labels are drawn. STUDY is
+one of `sagepose ablate --list`, default baselines; --looks are the views of a person that a teacher
+averages in a sweep; --camera the chance that a view of the student is seen through another camera; --test
+is a COCO file to test on as well, of any skeleton that shares names of joints, and may be repeated. A
+killed study continues with the same command, and several processes may share it with other --seeds or
+--arms."""
+import argparse, json, random, shutil
 from pathlib import Path
 import fastai.basics
 from sagepose.ablations import pick_arms, run_study, save_results
 from sagepose.config import PoseConfig, override, recipes
 
-# labels until their curve is flat, then two learning-rate cycles, each after a sweep over everybody; the better 60 % of each joint
+# labels until their curve is flat, then two learning-rate cycles, each after a sweep over everybody;
+# the better 60 % of each joint
 start = 470     # steps of stage 0, however long the run
 recipe = lambda steps: dict(recipe='rounds', bs0=36, stage1=start/steps, stage2=start/steps)
 
-def base(a):
-    d = Path(a.data); more = dict(unlabelled=d/'unlabeled.json', reference=d/'unlabeled_reference.json') if a.lspet else {}
-    return override(PoseConfig(), 'lsp14', labelled=d/'train.json', val=d/'val.json', pool=True, **more, **recipe(a.steps),
-        sweep_views=a.looks, camera=a.camera,
-        labelled_ids=d/f'splits/labels_{a.labels}_seed{{seed}}.json', crop=(a.size,a.size), backbone='tf_efficientnet_lite0',
-        pretrained='offline', levels=3, width=64, freeze=2, lr=a.lr, steps=a.steps, epoch_steps=47)
+def splits(a, out, seeds):
+    """Write the image ids of the labels, a file for each seed: those of DATA, else drawn;
+    the name with `{seed}`"""
+    name = f'labels_{a.labels}_seed{{seed}}.json'
+    to = Path(out)/'splits'; to.mkdir(parents=True, exist_ok=True)
+    pool = sorted(im['id'] for im in json.loads((Path(a.data)/'train.json').read_text())['images'])
+    for s in seeds:
+        old,new = (p/name.format(seed=s) for p in (Path(a.data)/'splits',to))
+        if old.exists(): shutil.copy(old, new)
+        elif not new.exists(): new.write_text(json.dumps(sorted(random.Random(s).sample(pool, a.labels))))
+    return to/name
+
+def base(a, ids):
+    d = Path(a.data)
+    more = dict(unlabelled=d/'unlabeled.json', reference=d/'unlabeled_reference.json') if a.lspet else {}
+    return override(PoseConfig(), 'lsp14', labelled=d/'train.json', val=d/'val.json', pool=True, **more,
+        **recipe(a.steps), sweep_views=a.looks, camera=a.camera, labelled_ids=ids,
+        crop=(a.size,a.size), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3, width=64,
+        freeze=2, lr=a.lr, steps=a.steps, epoch_steps=47)
 
 if __name__=='__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('data'); p.add_argument('study', nargs='?', default='baselines')
-    for n,v in dict(seeds='0,1,2', arms='', size=128, steps=1034, labels=100, lr=1e-2, lspet=0, looks=8, camera=recipes['rounds']['camera'], out='', results='results', devices='').items():
+    for n,v in dict(seeds='0,1,2', arms='', size=128, steps=1034, labels=100, lr=1e-2, lspet=0, looks=8,
+                    camera=recipes['rounds']['camera'], out='', results='results', devices='').items():
         p.add_argument(f'--{n}', type=type(v), default=v)
     p.add_argument('--test', action='append', default=[])
-    a = p.parse_args(); name = f'lsp14_{a.labels}_{a.size}'+'_lspet'*a.lspet+f'_{a.steps}'*(a.steps!=1034); seeds = [int(s) for s in a.seeds.split(',')]
-    said = f'python studies/lsp14.py DATA {a.study} --seeds {a.seeds} --size {a.size} --steps {a.steps} --labels {a.labels} --lspet {a.lspet} --looks {a.looks} --camera {a.camera}'
-    rep = run_study(pick_arms(a.study, a.arms), base(a), a.out or f'runs/{name}', seeds, a.study, tests=a.test,
-                    devices=a.devices.split(',') if a.devices else (),
+    a = p.parse_args()
+    name = f'lsp14_{a.labels}_{a.size}'+'_lspet'*a.lspet+f'_{a.steps}'*(a.steps!=1034)
+    seeds = [int(s) for s in a.seeds.split(',')]
+    said = (f'python studies/lsp14.py DATA {a.study} --seeds {a.seeds} --size {a.size} --steps {a.steps} '
+            f'--labels {a.labels} --lspet {a.lspet} --looks {a.looks} --camera {a.camera}')
+    out = a.out or f'runs/{name}'
+    rep = run_study(pick_arms(a.study, a.arms), base(a, splits(a, out, seeds)), out, seeds, a.study,
+                    tests=a.test, devices=a.devices.split(',') if a.devices else (),
                     command=said+(f' --arms "{a.arms}"' if a.arms else '')+' --test OTHER.json'*len(a.test))
     save_results(rep, a.results, f'{name}_{a.study}')
