@@ -6,7 +6,7 @@ Docs: https://sagepose.github.io/sagepose/heatmaps.html.md"""
 
 # %% auto #0
 __all__ = ['losses', 'hm_scale', 'to_hm', 'to_crop', 'encode', 'argmax2d', 'dark', 'decode', 'soft_argmax', 'spread',
-           'peak_share', 'flip_hm', 'flip_kpts', 'weighted_mean', 'hm_energy', 'hm_mse', 'hm_ce']
+           'peak_share', 'sharpen', 'flip_hm', 'flip_kpts', 'weighted_mean', 'hm_energy', 'hm_mse', 'hm_ce']
 
 # %% ../nbs/02_heatmaps.ipynb #35172a73
 import math, torch, torch.nn.functional as F
@@ -139,6 +139,15 @@ def peak_share(
     near = lambda n,t: ((torch.arange(n, device=hm.device)-t[...,None]).abs()<=radius).float()
     m = (near(h,c[...,1])[...,None]*near(w,c[...,0])[...,None,:])
     return (a*m).sum((-2,-1))/a.sum((-2,-1)).clamp(min=1e-6)
+
+# %% ../nbs/02_heatmaps.ipynb #3774886c
+def sharpen(
+    hm:Tensor,      # (b,k,h,w)
+    T=.5            # temperature: 1 only scales, towards 0 nothing but the peak is left
+):                  # (b,k,h,w), peaks of height 1; a map without a peak above .01 stays near 0
+    "`hm` with peaks of height 1, and less beside them: (hm/peak)^(1/`T`)"
+    hm = hm.clamp(min=0)
+    return (hm/hm.amax((-2,-1), keepdim=True).clamp(min=.01))**(1/T)
 
 # %% ../nbs/02_heatmaps.ipynb #89870683
 def flip_hm(

@@ -448,7 +448,7 @@ def targets(self:StrongViews):
     c,p = self.cfg,self.pl
     if c.target=='render': return encode(p['kpts'], c.crop, self.hm, c.sigma),None
     hm = p['fused'].hm.clamp(min=0)
-    if c.target=='sharp': hm = hm/p['fused'].conf.clamp(min=.05)[...,None,None]
+    if c.target=='sharp': hm = sharpen(hm)
     w = p['warp']
     return w.heatmap(hm.repeat_interleave(p['m'],0), self.sk),w.mask(self.hm, hm.device)
 
