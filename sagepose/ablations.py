@@ -130,6 +130,7 @@ studies.update(
     thresholds=Study('Dynamic or fixed thresholds?', {
         'as it is':'semi', **{n:f'semi gate=adaptive beta={b}' for n,b in {'mean - 1 sd':1,
             'mean - .5 sd':.5, 'mean':0, 'mean + .5 sd':-.5}.items()},
+        'one for all joints':'semi gate=shared beta=-.25',
         **{f'fixed {t}':f'semi gate=fixed fixed={t}' for t in ('.3','.5','.7','.9')},
         'SoftMatch':'semi gate=soft', 'FlexMatch':'semi gate=flex',
         'FreeMatch':'semi gate=free'}, '', ('use',), _kept),

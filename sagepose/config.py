@@ -101,7 +101,7 @@ class _Belief:
 @dataclass
 class _Gates:
     "gates"
-    gate:str='adaptive'     # adaptive, soft, flex, free, fixed, none, or oracle (needs reference)
+    gate:str='adaptive'     # adaptive, shared, soft, flex, free, fixed, none, oracle (reference)
     instance:str='mean'     # a person's score: mean of p; agree: times teachers' OKS; none: no gate
     tau_ins:float=.7        # most that the instance gate asks for
     tau_kpt:float=.9        # most that a keypoint gate asks for
@@ -250,7 +250,8 @@ def read_config(
 # %% ../nbs/30_config.ipynb #5cd87b9a
 _choices = dict(
     loss=('mse','ce'), target=('soft','sharp','render'), fusion=('keypoint','instance','mean'),
-    gate=('adaptive','soft','flex','free','fixed','none','oracle'), trust=('peak','correct'),
+    gate=('adaptive','shared','soft','flex','free','fixed','none','oracle'),
+    trust=('peak','correct'),
     fuse_in=('heatmap','coords'), calibrate=('none','logistic','isotonic'),
     instance=('mean','agree','none'), seen=('none','head','map'),
     hide=('joint','limb','random','akm'), hidden=('weight','topo'))

@@ -31,7 +31,7 @@ def gains(name, n):
 
 @pytest.mark.parametrize('name,n', [
     ('lsp14_100_128_baselines', 5),
-    ('demo_baselines',          6),
+    ('demo_baselines',          9),
     ('generated_baselines',     3)])
 def test_gains(name, n):
     row = gains(name, n)
