@@ -24,43 +24,11 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sagepose.config import *
 from sagepose.data import *
-from sagepose.geometry import *
 from sagepose.heatmaps import *
 from sagepose.metrics import *
-from sagepose.models import *
 from sagepose.runs import versions
-from sagepose.training import *
 import lsp14
-
-def config(a, ids, **kw):
-    b = argparse.Namespace(data=a.data, size=a.size, steps=lsp14.start, lr=1e-2, lspet=0, looks=1, camera=0.)
-    return override(lsp14.base(b, ids), rounds=0, bs=36, bs0=0, device='cpu', **kw)
-
-def network(a, ids, seed, net):
-    "A network of the labels `ids`, trained if it is not there"
-    d = a.models/f'{seed}_{net}'
-    if not (d/'model.safetensors').exists():
-        t = PoseTask(config(a, ids, pool=False, semi=False, seed=seed+10*net)); l = t.learner()
-        with l.no_bar(),l.no_logging(): fit(l)
-        save_model(d, l.teachers.app.module, t.sk, t.cfg.crop)
-    return load_model(d)[0].eval()
-
-@torch.no_grad()
-def maps(m, crops, t, bs=64):
-    "(n,k,h,w) of all crops, each seen twice, once mirrored"
-    out = []
-    for i in range(0, len(crops), bs):
-        x = normalise(to_chw(crops.imgs[i:i+bs]), t.mean, t.std)
-        x = centre(x, pad_pixels(t.cfg))
-        out.append((heatmaps(m(x))[0]+flip_hm(heatmaps(m(x.flip(-1)))[0], t.sk))/2)
-    return torch.cat(out)
-
-def truth(crops, ps, sk):
-    "Labels in crop pixels, visibility, the torso"
-    kp,vis = torch.from_numpy(apply_matrix(crops.M, ps.kpts)),torch.from_numpy(ps.vis)
-    return kp,vis,pck_scale(kp, vis, sk)
 
 def score(s, right, share=.64):
     "How well `s` sorts, and how many of the best `share` are right"
@@ -94,13 +62,15 @@ if __name__=='__main__':
         p.add_argument(f'--{n}', type=type(v), default=v)
     a = p.parse_args(); torch.set_num_threads(1)
     rows,seeds = [],[int(s) for s in a.seeds.split(',')]
+    everyone,val = (read_coco(a.data/f'{n}.json') for n in ('train','val'))
     for s in seeds:
-        ids = str(lsp14.splits(a, a.models, seeds)).format(seed=s); t = PoseTask(config(a, ids))
-        nets = [network(a, ids, s, i) for i in range(a.nets)]
-        for n,ps,ref in (('pool',t.sets.unlabelled,t.sets.reference), ('val',t.sets.val,t.sets.val)):
-            c = t.crops(ps); hms = [maps(m, c, t) for m in nets]
-            row = rounded(measure(hms, t.cfg.crop, truth(c, ref, t.sk)))
-            rows.append(dict(seed=s, people=n, n=len(c), **row))
+        ids = str(lsp14.splits(a, a.models, seeds)).format(seed=s)
+        nets = [lsp14.network(a.data, ids, a.models/f'{s}_{i}', a.size, seed=s+10*i) for i in range(a.nets)]
+        pool = everyone[~np.isin(everyone.image_ids, json.loads(Path(ids).read_text()))]
+        for n,ps in dict(pool=pool, val=val).items():
+            c = Crops(ps, nets[0].crop); hms = [m.heat(c.imgs, flip=True) for m in nets]
+            true = c.kpts,c.vis,torso_scale(c.kpts, c.vis, ps.sk)
+            rows.append(dict(seed=s, people=n, n=len(c), **rounded(measure(hms, c.crop, true))))
             print(json.dumps(rows[-1]), flush=True)
     head = dict(command=f'python studies/apart.py DATA --seeds {a.seeds} --nets {a.nets} --size {a.size}',
                 version=versions()['sagepose'], device='cpu', date=str(date.today()))

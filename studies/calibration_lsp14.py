@@ -22,16 +22,14 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sagepose import __version__
 from sagepose.augmentations import *
 from sagepose.calibration import *
-from sagepose.config import *
 from sagepose.data import *
 from sagepose.filters import *
 from sagepose.fusion import *
 from sagepose.geometry import *
 from sagepose.heatmaps import *
 from sagepose.metrics import *
-from sagepose.models import *
-from sagepose.training import *
-from sagepose.training import fit as fit_run
+from sagepose.models import heatmaps
+from sagepose.training import normalise
 
 import lsp14
 
@@ -49,16 +47,9 @@ torch.set_num_threads(1)
 
 def train(name, keep):
     "The network of the people `keep`, trained if it is not there"
-    d = args.models/name
-    if not (d/'model.safetensors').exists():
-        d.mkdir(parents=True, exist_ok=True)
-        i = d/'ids.json'; i.write_text(json.dumps([int(o) for o in keep]))
-        a = argparse.Namespace(data=data, size=args.size, steps=args.steps, lr=1e-2, lspet=0, looks=1, camera=0.)
-        l = PoseTask(override(lsp14.base(a, i), pool=False, semi=False, rounds=0, bs=36, bs0=0, seed=0,
-                              device='cpu')).learner()
-        with l.no_bar(),l.no_logging(): fit_run(l)
-        save_model(d, l.teachers.app.module, sk, crop)
-    return load_model(d, sk=sk)[0]
+    d = args.models/name; d.mkdir(parents=True, exist_ok=True)
+    i = d/'ids.json'; i.write_text(json.dumps([int(o) for o in keep]))
+    return lsp14.network(data, i, d, args.size, args.steps).model
 
 # ---- beliefs, as training makes them, and what is right
 

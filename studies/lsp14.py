@@ -15,11 +15,15 @@ from pathlib import Path
 import fastai.basics
 from sagepose.ablations import pick_arms, run_study, save_results
 from sagepose.config import PoseConfig, override, recipes
+from sagepose.models import save_model
+from sagepose.predict import load
+from sagepose.training import PoseTask, fit
 
 # labels until their curve is flat, then two learning-rate cycles, each after a sweep over everybody;
 # the better 60 % of each joint
 start = 470     # steps of stage 0, however long the run
-recipe = lambda steps: dict(recipe='rounds', bs0=36, stage1=start/steps, stage2=start/steps)
+def recipe(steps):
+    s = min(start/steps, 1); return dict(recipe='rounds', bs0=36, stage1=s, stage2=s)
 
 def splits(a, out, seeds):
     """Write the image ids of the labels, a file for each seed: those of DATA, else drawn;
@@ -40,6 +44,17 @@ def base(a, ids):
         **recipe(a.steps), sweep_views=a.looks, camera=a.camera, labelled_ids=ids,
         crop=(a.size,a.size), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3, width=64,
         freeze=2, lr=a.lr, steps=a.steps, epoch_steps=47)
+
+def network(data, ids, to, size=128, steps=start, seed=0):
+    """The `Predictor` in the folder `to`, of the labels `ids` alone; trained as before the first pseudo-label
+    if it is not there"""
+    if not (to/'model.safetensors').exists():
+        a = argparse.Namespace(data=data, size=size, steps=steps, lr=1e-2, lspet=0, looks=1, camera=0.)
+        l = PoseTask(override(base(a, ids), pool=False, semi=False, rounds=0, bs=36, bs0=0, seed=seed,
+                              device='cpu')).learner()
+        with l.no_bar(),l.no_logging(): fit(l)
+        save_model(to, l.teachers.app.module, l.task.sk, l.task.cfg.crop)
+    return load(to, 'cpu')
 
 if __name__=='__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
