@@ -194,7 +194,7 @@ def _demo_runs(out, short, seed):
     "Configurations of both runs, by name"
     from sagepose.people import write_people
     people,cfg = demo_config(short)
-    d = write_people(out/'data', seed=seed, **people)
+    d = write_people(out/'data', seed=seed, workers=0 if short else min(_cores(), 8), **people)
     print("{labelled} labelled, {unlabelled} unlabelled and {val} people for validation "
           "are drawn: ".format(**people)+f'{d}\n', flush=True)
     files = {n:d/f'{n}.json' for n in ('labelled','unlabelled','val')}
@@ -202,6 +202,19 @@ def _demo_runs(out, short, seed):
                     seed=seed, out=out/'semi', **_offline_weights(cfg))
     labels = override(labels_only(semi), 'demo', out=out/'labels')
     return {'labels only':labels, 'semi-supervised':semi}
+
+# %% ../nbs/41_cli.ipynb #1d20c2d3
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os,'sched_getaffinity') else os.cpu_count() or 1
+
+def _loaded_processes():
+    "A context whose processes have the package loaded when they start, where the system allows"
+    import multiprocessing as mp
+    os.environ.setdefault('PYTHONWARNINGS', 'ignore')   # of the libraries that are loaded there
+    if sys.platform!='linux': return mp.get_context('spawn')
+    from multiprocessing import forkserver
+    forkserver.set_forkserver_preload(['sagepose.runs']); forkserver.ensure_running()
+    return mp.get_context('forkserver')
 
 # %% ../nbs/41_cli.ipynb #bb50d5fc
 class _Named(io.TextIOBase):
@@ -227,17 +240,14 @@ def train_all(
     cfgs        # name -> `PoseConfig`
 ):              # name -> folder of the finished run
     "Train several small runs, side by side where there is no GPU and more than one core"
-    import multiprocessing as mp
     from sagepose.runs import train
     from sagepose.training import best_device
-    cores = len(os.sched_getaffinity(0)) if hasattr(os,'sched_getaffinity') else os.cpu_count() or 1
-    if cores<len(cfgs) or any(best_device(c.device).type!='cpu' for c in cfgs.values()):
+    if _cores()<len(cfgs) or any(best_device(c.device).type!='cpu' for c in cfgs.values()):
         runs = {}
         for n,c in cfgs.items(): print(f'== {n}', flush=True); runs[n] = train(c)
         return runs
-    os.environ.setdefault('PYTHONWARNINGS', 'ignore')   # of the libraries that each process imports
-    ctx = mp.get_context('spawn')
-    ps = {n:ctx.Process(target=_train_named, args=(n,c,cores//len(cfgs)))
+    ctx = _loaded_processes()
+    ps = {n:ctx.Process(target=_train_named, args=(n,c,_cores()//len(cfgs)))
           for n,c in cfgs.items()}
     for p in ps.values(): p.start()
     for p in ps.values(): p.join()
@@ -336,7 +346,10 @@ All settings: sagepose train --help"""
          arg('--seed', type=int, default=0, help='of the people and of the training'))
 def demo_cmd(a):
     "Train on generated people, with and without unlabelled ones, and show what happened"
-    out = _demo_folder(a.out); runs = train_all(_demo_runs(out, a.short, a.seed))
+    out = _demo_folder(a.out)
+    if _cores()>1: _loaded_processes()
+    import sagepose.inspect     # loads everything here, while the server does so there
+    runs = train_all(_demo_runs(out, a.short, a.seed))
     print('\n'+demo_table(runs)+'\n'+_legend, flush=True)
     if a.short: print("\nThis was the short demo: far too few steps to compare the two.")
     demo_pictures(out, runs)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 import numpy as np, cv2
+from fastcore.parallel import parallel
 from .skeleton import *
 
 # %% ../nbs/10_people.ipynb #2c444c6e
@@ -817,13 +818,17 @@ def write_people(
     skeleton='coco17',      # anything that `get_skeleton` takes
     seed:int=0,             # of the whole set
     overwrite:bool=False,   # replace an earlier set at `path`
+    workers:int=0,          # processes that draw, from a script with a main guard; 0: this one
     **kw                    # passed to `draw_people`
 )->Path:                    # the folder
     "Write a COCO-keypoints data set of random people to `path`"
     path,sk = Path(path),get_skeleton(skeleton); _may_write(path, overwrite)
+    todo = [(s,i,j,min(256,n-j)) for i,(s,n) in enumerate(zip(_SPLITS, (labelled,unlabelled,val)))
+            for j in range(0, n, 256)]
     with _made_whole(path) as tmp:
-        for i,(name,n) in enumerate(zip(_SPLITS, (labelled,unlabelled,val))):
-            _write_split(tmp, name, n, 1_000_000*i, sk, [seed,i], size, kw)
+        done = parallel(_write_images, todo, tmp, size, sk, seed, kw,
+                        n_workers=workers, method='spawn')
+        for s in _SPLITS: _write_json(tmp, s, [d for t,d in zip(todo, done) if t[0]==s], sk)
     return path
 
 # %% ../nbs/10_people.ipynb #380cb285
@@ -847,17 +852,21 @@ def _may_write(path, overwrite):
     if not ours: raise err("exists and is no data set of people")
 
 # %% ../nbs/10_people.ipynb #6eb92d97
-def _write_split(path, name, n, first, sk, seed, size, kw, step=256):
-    "Images and annotations of one split; ids count up from `first`"
-    imgs,anns = [],[]
-    for j in range(0, n, step):
-        p = draw_people(min(step, n-j), size, skeleton=sk, seed=[*seed,j], **kw)
-        for i in range(len(p)):
-            id,f = first+j+i+1,f'images/{name}_{j+i:06d}.jpg'
-            cv2.imwrite(str(path/f), p.images[i][...,::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
-            imgs.append(dict(id=id, file_name=f, height=size[0], width=size[1]))
-            for q in np.flatnonzero(p.areas[i]):
-                anns.append(_annotation(p, i, q, id, first+len(anns)+1))
+def _write_images(path, size, sk, seed, kw, block):
+    "Draw a block of a split; COCO's images, and its annotations still without ids"
+    (name,split,j,n),imgs,anns = block,[],[]
+    p = draw_people(n, size, skeleton=sk, seed=[seed,split,j], **kw)
+    for i in range(n):
+        id,f = 1_000_000*split+j+i+1,f'images/{name}_{j+i:06d}.jpg'
+        cv2.imwrite(str(path/f), p.images[i][...,::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+        imgs.append(dict(id=id, file_name=f, height=size[0], width=size[1]))
+        anns += [_annotation(p, i, q, id) for q in np.flatnonzero(p.areas[i])]
+    return imgs,anns
+
+def _write_json(path, name, blocks, sk):
+    "The file of one split, for unlabelled people two; annotations are numbered as its images are"
+    imgs,anns = (sum(o, []) for o in zip(*blocks)) if blocks else ([],[])
+    anns = [dict(a, id=1_000_000*_SPLITS.index(name)+i) for i,a in enumerate(anns, 1)]
     def dump(file, anns): (path/f'{file}.json').write_text(json.dumps(dict(
         info=dict(description=f'sagepose people, {file}', version='1'), images=imgs,
         annotations=anns, categories=[sk.to_coco()])))
@@ -865,9 +874,9 @@ def _write_split(path, name, n, first, sk, seed, size, kw, step=256):
     dump('unlabelled_reference', anns)
     dump(name, [{k:v for k,v in a.items() if 'keypoints' not in k} for a in anns])
 
-def _annotation(p, i, q, image_id, id):
+def _annotation(p, i, q, image_id):
     "COCO's annotation of person `q` in picture `i` of `p`"
     v = p.vis[i,q].tolist(); r = lambda x: [round(float(o), 2) for o in x]
     kpts = [o for xy,s in zip(p.kpts[i,q], v) for o in ((*r(xy),s) if s else (0,0,0))]
-    return dict(id=id, image_id=image_id, category_id=1, iscrowd=0, area=float(p.areas[i,q]),
+    return dict(image_id=image_id, category_id=1, iscrowd=0, area=float(p.areas[i,q]),
                 bbox=r(p.boxes[i,q]), keypoints=kpts, num_keypoints=sum(s>0 for s in v))
