@@ -1,6 +1,6 @@
 """Every notebook runs: its examples are tests.
 `pytest -m slow` runs the ones with cells marked `#| slow`, those too"""
-import ast,builtins,json,re
+import ast,builtins,json,re,symtable
 from importlib import import_module
 from pathlib import Path
 import matplotlib,pytest
@@ -34,17 +34,22 @@ def test_notebook(nb): run(nb)
 def test_notebook_slow(nb): run(nb, ['slow'])
 
 def names(src):
-    "Names a cell binds anywhere, names it reads, and whether it imports"
-    nodes = list(ast.walk(ast.parse(re.sub(r'^\s*[%!].*$', '', src, flags=re.M))))
-    is_a = lambda *t: [o for o in nodes if isinstance(o, t)]
-    bound = {o.arg for o in is_a(ast.arg)} | {o.name for o in is_a(ast.FunctionDef, ast.ClassDef)}
-    for o in is_a(ast.Import, ast.ImportFrom):
-        for a in o.names:
-            bound |= (set(dir(import_module(o.module))) if a.name=='*'
-                      else {(a.asname or a.name).split('.')[0]})
-    vs = is_a(ast.Name)
-    stored = {o.id for o in vs if isinstance(o.ctx, ast.Store)}
-    return bound|stored, {o.id for o in vs}-stored, bool(is_a(ast.Import, ast.ImportFrom))
+    "Names a cell defines for the cells after it, names it takes from others, and whether it imports"
+    src = re.sub(r'^\s*[%!].*$', '', src, flags=re.M)
+    imports = [o for o in ast.walk(ast.parse(src)) if isinstance(o, (ast.Import, ast.ImportFrom))]
+    def scopes(t): return [t, *(s for c in t.get_children() for s in scopes(c))]
+    top,*inner = scopes(symtable.symtable(src, 'cell', 'exec'))
+    bound = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
+    read = {s.get_name() for s in top.get_symbols() if s.is_referenced()}
+    read |= {s.get_name() for t in inner for s in t.get_symbols() if s.is_global()}
+    for o in imports:
+        if o.names[0].name=='*': bound |= set(dir(import_module(o.module)))
+    return bound, read-bound, bool(imports)
+
+def test_names_of_a_cell():
+    "What a function or a lambda binds inside is not there for the next cell"
+    bound,read,imports = names('import os\ndef f(a):\n    with open(a) as tmp: return tmp, b\ng = lambda x: x+c')
+    assert (bound, read, imports)==({'os','f','g'}, {'open','b','c'}, True)
 
 @pytest.mark.parametrize('nb', nbs, ids=name)
 def test_site_can_run_imports(nb):
@@ -57,7 +62,7 @@ def test_site_can_run_imports(nb):
         bound,read,imports = names(src)
         exported = re.search(r'^#\|\s*export', src, re.M)
         if not (exported or imports): continue
-        if not exported and (read-bound-have): bad[i] = read-bound-have
+        if not exported and (read-have): bad[i] = read-have
         have |= bound
     assert not bad, f'give the imports of these cells a cell of their own: {bad}'
 
