@@ -40,7 +40,7 @@ class _Model:
     backbone:str='resnet18' # any timm name
     pretrained:str='auto'   # auto, offline, hub, none, or a safetensors file
     init:str=''             # run folder whose model to start from
-    levels:int=4            # feature maps used, from stride 4 on
+    levels:int=4            # feature maps used, from stride 4 on, at most all there are
     width:int=64            # channels of the head
     freeze:int=0            # freeze the backbone up to this feature map
     visibility:bool=False   # also predict visibility
@@ -239,6 +239,8 @@ def read_config(
         p = Path(path)
         if not p.is_file(): raise ConfigError(f"{path}: no such configuration file")
         try: d = yaml.safe_load(p.read_text()) or {}
+        except UnicodeDecodeError as e:
+            raise ConfigError(f"{path}: is not text (byte {e.start})") from None
         except yaml.YAMLError as e: raise ConfigError(f"{path}: not YAML: {e}") from None
         if not isinstance(d, dict):
             raise ConfigError(f"{path}: should be a list of `name: value` lines")
@@ -257,6 +259,18 @@ _choices = dict(
     hide=('joint','limb','random','akm'), hidden=('weight','topo'))
 
 # %% ../nbs/30_config.ipynb #eafde51a
+_signed = ('beta','beta_ins')   # thresholds may lie above the mean
+_above0 = ('lr','T','margin')
+
+def _check_numbers(cfg, where):
+    "Every number is finite, and none is negative that cannot be"
+    for k,v in asdict(cfg).items():
+        if isinstance(v, bool) or not isinstance(v, (int,float)): continue
+        if not math.isfinite(v): raise ConfigError(f"{where}: {k}={v} should be a finite number")
+        if k in _above0 and v<=0: raise ConfigError(f"{where}: {k}={v} should be above 0")
+        if k not in _signed and v<0: raise ConfigError(f"{where}: {k}={v} should not be negative")
+
+# %% ../nbs/30_config.ipynb #bdc5bf90
 def check_config(cfg, where='config'):
     "`cfg` if its values make sense together, else `ConfigError`"
     for k,c in _choices.items():
@@ -269,6 +283,7 @@ def check_config(cfg, where='config'):
               'hold','hold_until','camera','cutmix','fda','adain'):
         if not 0<=getattr(cfg,k)<=1: raise ConfigError(
             f"{where}: {k}={getattr(cfg,k)} should be from 0 to 1")
+    _check_numbers(cfg, where)
     if min(cfg.crop)<32: raise ConfigError(f"{where}: crop={cfg.crop} should be at least 32 pixels")
     if cfg.stage2<cfg.stage1: raise ConfigError(
         f"{where}: stage2={cfg.stage2} comes before stage1={cfg.stage1}")
@@ -277,7 +292,8 @@ def check_config(cfg, where='config'):
         "use one of them")
     if cfg.fda+cfg.adain>1: raise ConfigError(
         f"{where}: fda={cfg.fda} and adain={cfg.adain} are chances of one crop; together at most 1")
-    if cfg.T<=0: raise ConfigError(f"{where}: T={cfg.T} should be positive")
+    if cfg.prior_lo>cfg.prior_hi: raise ConfigError(
+        f"{where}: prior_lo={cfg.prior_lo} is above prior_hi={cfg.prior_hi}")
     if cfg.swept: _check_refresh(cfg, where)
     if cfg.seen=='head' and not cfg.visibility: raise ConfigError(
         f"{where}: seen=head needs a model with visibility=true; or use seen=map")

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2, numpy as np, torch
 from matplotlib.colors import to_rgb
 from .skeleton import *
-from .check import read_json, read_boxes, _bad_name
+from .check import read_json, read_boxes, _bad_name, _entries
 from .heatmaps import *
 from .data import *
 from .models import *
@@ -103,6 +103,9 @@ def _box_array(b, img):
     b = np.asarray(b, np.float32); b = b.reshape(-1,4) if b.ndim==1 and b.size in (0,4) else b
     if b.ndim!=2 or b.shape[1]!=4 or not np.isfinite(b).all() or (b[:,2:]<=0).any():
         raise SagePoseError(f"boxes should be rows of x,y,w,h with w,h above 0: {b.tolist()[:2]}")
+    h,w = img.shape[:2]; out = (b[:,0]>=w)|(b[:,1]>=h)|(b[:,0]+b[:,2]<=0)|(b[:,1]+b[:,3]<=0)
+    if out.any(): raise SagePoseError(f"the box {b[out][0].tolist()} lies outside of the picture, "
+                                      f"which is {w}x{h} pixels")
     return b
 
 def _many(self, imgs, boxes, flip, step=32):
@@ -261,7 +264,9 @@ def _jobs(what, boxes=None, root=None):
     "[(file, name, image id, boxes or None, ids or None)] of an image, a folder or a COCO file"
     what = Path(what)
     if not what.exists(): raise SagePoseError(f"{what}: no such image, folder or COCO file")
-    if what.suffix.lower()=='.json': return _coco_jobs(what, root)
+    if what.suffix.lower()=='.json':
+        if boxes: raise SagePoseError(f"{what}: a COCO file has boxes of its own; leave out {boxes}")
+        return _coco_jobs(what, root)
     base = what if what.is_dir() else what.parent
     files = image_files(what) if what.is_dir() else [what]
     names = [f.relative_to(base).as_posix() for f in files]
@@ -278,14 +283,15 @@ def _jobs(what, boxes=None, root=None):
 def _coco_jobs(what, root):
     "Jobs of a COCO file; images without any annotation are one person"
     d = read_json(what, dict); root = Path(root or what.parent); bs,ids = {},{}
-    if not isinstance(d.get('images'), list):
-        raise SagePoseError(f"{what}: has no list 'images'; is it a COCO file?")
-    for a in d.get('annotations') or []:
+    def say(level, kind, entry, text): raise SagePoseError(f"{what}, {entry or 'top level'}: {text}")
+    images = _entries(d, 'images', ('id','file_name'), say)
+    for n,a in enumerate(d.get('annotations') or []):
         if a.get('iscrowd') or 'bbox' not in a: continue
+        if 'image_id' not in a: say('', '', f'annotations[{n}]', 'lacks image_id')
         for d_,v in ((bs,a['bbox']), (ids,a.get('id'))): d_.setdefault(a['image_id'], []).append(v)
-    bad = [m for i in d['images'] if (m := _bad_name(i.get('file_name')))]
+    bad = [m for i in images if (m := _bad_name(i['file_name']))]
     if bad: raise SagePoseError(f"{what}: {bad[0]}")
-    ims = [i for i in d['images'] if i['id'] in bs] if bs else d['images']
+    ims = [i for i in images if i['id'] in bs] if bs else images
     if not ims: raise SagePoseError(f"{what}: lists no image")
     at = lambda i: (i['id'], bs.get(i['id']), ids.get(i['id']))
     return [(root/i['file_name'], i['file_name'], *at(i)) for i in ims]

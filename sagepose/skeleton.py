@@ -263,6 +263,8 @@ def _from_yaml(cls,
     if not path.is_file():
         raise SkeletonError(f"{path}: no such file; shipped are {', '.join(skeletons)}")
     try: d = yaml.safe_load(path.read_text())
+    except UnicodeDecodeError as e:
+        raise SkeletonError(f"{path}: is not text (byte {e.start})") from None
     except yaml.YAMLError as e: raise SkeletonError(f"{path}: not YAML: {e}") from None
     return cls.from_dict(d, str(path))
 
