@@ -122,7 +122,7 @@ class RunLog(Callback):
         self.sum,self.n = self.sum+sup.detach(),self.n+1
     def after_epoch(self):
         if not self.did: return     # an epoch that a resumed run skips
-        self.did = False
+        self.did = False; self._alive()
         self.rows.append(row := self._row())
         self.joints += _joint_rows(self, row)
         write_csv(self.out/'log.csv', self.rows); write_csv(self.out/'joints.csv', self.joints)
@@ -144,10 +144,18 @@ def _row(self):
              if getattr(self.learn,'pseudo',None) else {})
     return dict(r, seconds=round(self.before+time.time()-self.t0, 1))
 
+def _alive(self):
+    "Stop a run whose weights are no longer numbers, before its last checkpoint is replaced"
+    ws = [v for v in self.teachers.app.module.state_dict().values() if v.is_floating_point()]
+    if bool(torch.stack([v.isfinite().all() for v in ws]).all()): return
+    raise SagePoseError(f"{self.out}: the run diverged in epoch {self.epoch+1}: its weights are not "
+        f"finite. Its best model and the state before are kept; start again with lr below "
+        f"{self.cfg.lr:g}, or with clip=1")
+
 def _checkpoint(self, epoch):
     save_checkpoint(self.out, self.learn, epoch=epoch, rows=self.rows, joints=self.joints,
                     best=self.best, seconds=self.before+time.time()-self.t0)
-RunLog._row,RunLog._checkpoint = _row,_checkpoint
+RunLog._row,RunLog._alive,RunLog._checkpoint = _row,_alive,_checkpoint
 
 # %% ../nbs/32_runs.ipynb #cf142410
 def _joint_rows(self, row):
