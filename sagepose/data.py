@@ -11,6 +11,7 @@ __all__ = ['PoseSet', 'read_coco', 'image_files', 'read_folder', 'read_unlabelle
 
 # %% ../nbs/12_data.ipynb #87ecf866
 import hashlib, json, os, csv
+from functools import partial
 from dataclasses import dataclass, field
 from pathlib import Path
 import cv2, numpy as np, torch
@@ -85,7 +86,7 @@ def read_coco(
             else set(ids if not isinstance(ids,(str,Path)) else read_json(ids, list)))
     anns = [a for a in d['annotations'] if not a.get('iscrowd') and a['image_id'] in imgs
             and (keep is None or a['image_id'] in keep)]
-    if labelled: anns = [a for a in anns if any(a.get('keypoints', [])[2::3])]
+    if labelled: anns = [a for a in anns if any((a.get('keypoints') or [])[2::3])]
     if not anns:
         raise SagePoseError(f"{path}: no {'labelled ' if labelled else ''}person is left"
                             f"{' after choosing by ids' if keep is not None else ''}; "
@@ -104,13 +105,22 @@ def _coco_dict(path):
         if bad:
             raise SagePoseError(f"{path}: {part}[{bad[0][0]}] lacks {bad[0][1]!r} "
                                 f"({len(bad)} such entries); `sagepose check` lists all")
+        _simple(d[part], part, path)
     return d
+
+def _simple(entries, part, path):
+    "Refuse ids that are lists and names that are no text"
+    for n,kind in dict(id=(int,str), image_id=(int,str), file_name=str).items():
+        bad = [i for i,o in enumerate(entries) if not isinstance(o.get(n,''), kind)]
+        if bad: raise SagePoseError(f"{path}: {part}[{bad[0]}]: {n} is {entries[bad[0]][n]!r} "
+                                    f"({len(bad)} such entries); `sagepose check` lists all")
 
 # %% ../nbs/12_data.ipynb #8339ea6d
 def _category_skeleton(d, path, skeleton, category):
     "The skeleton asked for, or that of the file's category"
     if skeleton is not None: return get_skeleton(skeleton)
-    cats = [c for c in d.get('categories', []) if category in (None, c.get('name'))]
+    cats = [c for c in d.get('categories') or [] if isinstance(c, dict)
+            and category in (None, c.get('name'))]
     cats = [c for c in cats if c.get('keypoints')] or cats
     if not cats:
         raise SagePoseError(f"{path}: no category {category or 'with keypoints'}; name a skeleton "
@@ -121,8 +131,8 @@ def _category_skeleton(d, path, skeleton, category):
 def _pose_set(anns, imgs, sk, root, path, labelled):
     "Annotations to arrays"
     n,k = len(anns),len(sk)
-    col = lambda f,t: np.array([f(a) for a in anns], t)
-    box,kp,vis = col(lambda a: a['bbox'], np.float32),None,None
+    col = partial(_column, anns, path)
+    box,kp,vis = col('bbox', np.float32, (4,)),None,None
     if labelled:
         bad = [a for a in anns if len(a['keypoints'])!=3*k]
         if bad:
@@ -130,15 +140,28 @@ def _pose_set(anns, imgs, sk, root, path, labelled):
                                 f"{len(bad[0]['keypoints'])/3:g} keypoints, "
                                 f"skeleton {sk.name!r} has {k}; "
                                 "name the skeleton that fits (`skeleton=...`)"+faq('skeleton'))
-        K = col(lambda a: a['keypoints'], np.float32).reshape(n,k,3)
+        K = col('keypoints', np.float32, (3*k,)).reshape(n,k,3)
         kp,vis = K[...,:2],K[...,2].astype(np.int64)
         _finite(np.isfinite(kp).all(-1)|(vis<1), anns, path, [f'{n!r}' for n in sk.names])
     _finite(np.isfinite(box)&([True,True,False,False]|(box>0)),
             anns, path, 'x y width height'.split())
     names = [imgs[a['image_id']]['file_name'] for a in anns]
-    return PoseSet([root/f for f in names], box, col(lambda a: a.get('id',0), np.int64),
-        col(lambda a: a['image_id'], np.int64), sk, kp, vis,
-        col(lambda a: a.get('area') or a['bbox'][2]*a['bbox'][3], np.float32), str(path), names)
+    area = col('area', np.float32, default=0); area = np.where(area>0, area, box[:,2]*box[:,3])
+    return PoseSet([root/f for f in names], box, col('id', np.int64, default=0),
+                   col('image_id', np.int64), sk, kp, vis, area, str(path), names)
+
+def _column(anns, path, name, t, shape=(), default=None):
+    "The entries `name` of all annotations as one array; names the first that does not fit"
+    def array(vs, shape):
+        try: x = np.array(vs, t)
+        except (TypeError,ValueError,OverflowError): return None
+        return x if x.shape==shape else None
+    x = array([a.get(name, default) for a in anns], (len(anns),*shape))
+    if x is not None: return x
+    for i,a in enumerate(anns):
+        if array(a.get(name, default), shape) is None: raise SagePoseError(
+            f"{path}: annotation {a.get('id',i)!r}: {name} is {str(a.get(name))[:60]}; "
+            "`sagepose check` lists all")
 
 def _finite(ok, anns, path, names):
     "Refuse coordinates that are no numbers and boxes without area"

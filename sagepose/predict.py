@@ -97,15 +97,19 @@ def _decoded(self, x, M, flip=False):
 Predictor.heat,Predictor._decoded = _heat,_decoded
 
 # %% ../nbs/40_predict.ipynb #7046e541
-def _box_array(b, img):
-    "The boxes `b` of the picture `img` as (n,4), the whole picture for `None`"
-    if b is None: b = [(0, 0, img.shape[1], img.shape[0])]
-    b = np.asarray(b, np.float32); b = b.reshape(-1,4) if b.ndim==1 and b.size in (0,4) else b
+def _box_array(boxes, img, src=None):
+    "The `boxes` of the picture `img` as (n,4), the whole picture for `None`; `src`: for messages"
+    if boxes is None: boxes = [(0, 0, img.shape[1], img.shape[0])]
+    name = f'{src}: ' if isinstance(src, (str,Path)) else ''
+    try: b = np.asarray(boxes, np.float32)
+    except (TypeError,ValueError): b = np.full(1, np.nan)
+    b = b.reshape(-1,4) if b.ndim==1 and b.size in (0,4) else b
     if b.ndim!=2 or b.shape[1]!=4 or not np.isfinite(b).all() or (b[:,2:]<=0).any():
-        raise SagePoseError(f"boxes should be rows of x,y,w,h with w,h above 0: {b.tolist()[:2]}")
+        raise SagePoseError(f"{name}boxes should be rows of x,y,w,h with w,h above 0, not "
+                            f"{str(boxes)[:60]}")
     h,w = img.shape[:2]; out = (b[:,0]>=w)|(b[:,1]>=h)|(b[:,0]+b[:,2]<=0)|(b[:,1]+b[:,3]<=0)
-    if out.any(): raise SagePoseError(f"the box {b[out][0].tolist()} lies outside of the picture, "
-                                      f"which is {w}x{h} pixels")
+    if out.any(): raise SagePoseError(f"{name}the box {b[out][0].tolist()} lies outside of the "
+                                      f"picture, which is {w}x{h} pixels")
     return b
 
 def _many(self, imgs, boxes, flip, step=32):
@@ -113,7 +117,7 @@ def _many(self, imgs, boxes, flip, step=32):
     with ThreadPoolExecutor(os.cpu_count()) as ex:
         for s in range(0, len(imgs), step):
             ims = list(ex.map(to_rgb8, imgs[s:s+step]))
-            bs = [_box_array(b, im) for b,im in zip(boxes[s:s+step], ims)]
+            bs = [_box_array(*o) for o in zip(boxes[s:s+step], ims, imgs[s:s+step])]
             M = [crop_matrix(b, self.crop, self.margin) for b in bs]
             xs = [cut(im, m, self.crop) for im,ms in zip(ims, M) for m in ms]
             n,k = np.cumsum([0]+[len(b) for b in bs]),len(self.sk)
@@ -265,7 +269,8 @@ def _jobs(what, boxes=None, root=None):
     what = Path(what)
     if not what.exists(): raise SagePoseError(f"{what}: no such image, folder or COCO file")
     if what.suffix.lower()=='.json':
-        if boxes: raise SagePoseError(f"{what}: a COCO file has boxes of its own; leave out {boxes}")
+        if boxes: raise SagePoseError(f"{what}: a COCO file has boxes of its own; "
+                                      f"leave out {boxes}")
         return _coco_jobs(what, root)
     base = what if what.is_dir() else what.parent
     files = image_files(what) if what.is_dir() else [what]
@@ -283,11 +288,12 @@ def _jobs(what, boxes=None, root=None):
 def _coco_jobs(what, root):
     "Jobs of a COCO file; images without any annotation are one person"
     d = read_json(what, dict); root = Path(root or what.parent); bs,ids = {},{}
-    def say(level, kind, entry, text): raise SagePoseError(f"{what}, {entry or 'top level'}: {text}")
+    def say(level, kind, at, text): raise SagePoseError(f"{what}, {at or 'top level'}: {text}")
     images = _entries(d, 'images', ('id','file_name'), say)
     for n,a in enumerate(d.get('annotations') or []):
+        if not isinstance(a, dict) or not isinstance(a.get('image_id'), (int,str)):
+            say('', '', f'annotations[{n}]', 'lacks an image_id that is a number or a text')
         if a.get('iscrowd') or 'bbox' not in a: continue
-        if 'image_id' not in a: say('', '', f'annotations[{n}]', 'lacks image_id')
         for d_,v in ((bs,a['bbox']), (ids,a.get('id'))): d_.setdefault(a['image_id'], []).append(v)
     bad = [m for i in images if (m := _bad_name(i['file_name']))]
     if bad: raise SagePoseError(f"{what}: {bad[0]}")

@@ -148,8 +148,8 @@ def _alive(self):
     "Stop a run whose weights are no longer numbers, before its last checkpoint is replaced"
     ws = [v for v in self.teachers.app.module.state_dict().values() if v.is_floating_point()]
     if bool(torch.stack([v.isfinite().all() for v in ws]).all()): return
-    raise SagePoseError(f"{self.out}: the run diverged in epoch {self.epoch+1}: its weights are not "
-        f"finite. Its best model and the state before are kept; start again with lr below "
+    raise SagePoseError(f"{self.out}: the run diverged in epoch {self.epoch+1}: its weights are "
+        f"not finite. Its best model and the state before are kept; start again with lr below "
         f"{self.cfg.lr:g}, or with clip=1")
 
 def _checkpoint(self, epoch):
