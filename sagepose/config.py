@@ -194,9 +194,10 @@ def _cast(k, v, old, where):
             return v
         if isinstance(old, dict): return _pairs(v)
         if v is None: v = ''
-        return (type(old)(float(v)) if isinstance(old, int) and float(v)==int(float(v))
-                else type(old)(v))
-    except (ValueError,KeyError,TypeError,AttributeError):
+        if isinstance(old, str): return str(v)
+        if isinstance(v, bool) or (isinstance(old, int) and float(v)!=int(float(v))): raise ValueError
+        return type(old)(float(v))
+    except (ValueError,KeyError,TypeError,AttributeError,OverflowError):
         kind = {tuple:'two numbers, e.g. 256,192',
                 dict:'name:number,name:number'}.get(type(old), type(old).__name__)
         raise ConfigError(f"{where}: {k}={v!r} should be {kind}") from None
@@ -235,16 +236,8 @@ def read_config(
     "A `PoseConfig` from a YAML file and `key=value` strings"
     cfg = PoseConfig()
     if path:
-        import yaml
-        p = Path(path)
-        if not p.is_file(): raise ConfigError(f"{path}: no such configuration file")
-        try: d = yaml.safe_load(p.read_text()) or {}
-        except UnicodeDecodeError as e:
-            raise ConfigError(f"{path}: is not text (byte {e.start})") from None
-        except yaml.YAMLError as e: raise ConfigError(f"{path}: not YAML: {e}") from None
-        if not isinstance(d, dict):
-            raise ConfigError(f"{path}: should be a list of `name: value` lines")
-        cfg = override(cfg, path, **d)
+        if not Path(path).is_file(): raise ConfigError(f"{path}: no such configuration file")
+        cfg = override(cfg, path, **{str(k):v for k,v in read_yaml(path, ConfigError).items()})
     bad = [o for o in overrides if '=' not in o]
     if bad: raise ConfigError(f"{bad[0]!r} is not key=value")
     return override(cfg, **dict(o.split('=',1) for o in overrides))

@@ -234,7 +234,9 @@ def load_model(
     if not (folder/'model.yaml').is_file():
         raise SagePoseError(f"{folder}: no model.yaml here; "
                             "give the run folder that `sagepose train` wrote")
-    meta = yaml.safe_load((folder/'model.yaml').read_text())
+    meta = read_yaml(folder/'model.yaml')
+    if lost := {'model','skeleton','crop','margin','mean','std'}-set(meta):
+        raise SagePoseError(f"{folder}/model.yaml: lacks {', '.join(sorted(lost))}")
     have = Skeleton.from_dict(meta['skeleton'])
     if sk is not None and get_skeleton(sk).names!=have.names:
         raise SagePoseError(f"{folder}: a run with skeleton {have.name!r} ({len(have)} keypoints), "

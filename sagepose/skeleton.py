@@ -6,7 +6,7 @@ Docs: https://sagepose.github.io/sagepose/skeleton.html.md"""
 
 # %% auto #0
 __all__ = ['coco17', 'lsp14', 'mpii16', 'aic14', 'crowdpose14', 'halpe26', 'skeletons', 'SagePoseError', 'SkeletonError',
-           'nearest', 'faq', 'Skeleton', 'layout', 'find_flips', 'get_skeleton']
+           'nearest', 'faq', 'read_yaml', 'Skeleton', 'layout', 'find_flips', 'get_skeleton']
 
 # %% ../nbs/00_skeleton.ipynb #411ac8a9
 import difflib, re
@@ -36,6 +36,20 @@ def faq(
     "Where the answer is"
     return f". See https://sagepose.github.io/sagepose/faq.html#{topic}"
 
+# %% ../nbs/00_skeleton.ipynb #74473bc0
+def read_yaml(
+    path,                   # YAML file
+    error=SagePoseError     # what to raise
+)->dict:                    # its entries; empty for an empty file
+    "A mapping from a YAML file; only plain data is read, never objects"
+    import yaml
+    try: d = yaml.safe_load(Path(path).read_text())
+    except UnicodeDecodeError as e: raise error(f"{path}: is not text (byte {e.start})") from None
+    except yaml.YAMLError as e: raise error(f"{path}: not YAML: {e}") from None
+    if not isinstance(d or {}, dict):
+        raise error(f"{path}: holds a {type(d).__name__}; `name: value` lines are expected")
+    return d or {}
+
 # %% ../nbs/00_skeleton.ipynb #8df4f55b
 @dataclass(frozen=True)
 class Skeleton:
@@ -56,7 +70,7 @@ class Skeleton:
         for f in ('limbs','flips','angles','torso'):
             put(f, _indices(self, f, getattr(self, f) or ()))
         if self.head: put('head', _indices(self, 'head', [self.head])[0])
-        put('sigmas', tuple(float(s) for s in self.sigmas or [.075]*len(self.names)))
+        put('sigmas', _numbers(self, self.sigmas or [.075]*len(self.names)))
         _check_parts(self)
 
     def __len__(self): return len(self.names)
@@ -67,6 +81,11 @@ def _check_names(sk):
     twice = sorted({n for n in sk.names if sk.names.count(n)>1})
     if twice: raise SkeletonError(f"skeleton {sk.name!r} has the keypoint name {twice[0]!r} twice")
 
+def _numbers(sk, sigmas):
+    try: return tuple(float(s) for s in sigmas)
+    except (TypeError,ValueError):
+        raise SkeletonError(f"skeleton {sk.name!r}: sigmas {sigmas!r} should be numbers") from None
+
 def _index(sk, n, what):
     "Index of keypoint `n` (a name or an index) of `sk`, or an error that says where it was used"
     if isinstance(n, str) and n in sk.names: return sk.names.index(n)
@@ -76,9 +95,11 @@ def _index(sk, n, what):
 
 def _indices(sk, what, groups):
     "Each of `groups` as a tuple of indices"
-    n = 3 if what=='angles' else 2
+    n,many = 3 if what=='angles' else 2,(list,tuple)
+    if not isinstance(groups, many):
+        raise SkeletonError(f"skeleton {sk.name!r}, {what}: {groups!r} should be a list")
     for g in groups:
-        if isinstance(g, str) or len(g)!=n:
+        if not isinstance(g, many) or len(g)!=n:
             raise SkeletonError(f"skeleton {sk.name!r}, {what}: {g!r} should name {n} keypoints")
         if len(set(_index(sk, o, what) for o in g))<n:
             raise SkeletonError(f"skeleton {sk.name!r}, {what}: {g!r} names one keypoint twice")
@@ -240,8 +261,10 @@ def _from_dict(cls,
                             f"known are {', '.join(cls.__dataclass_fields__)}")
     if 'names' not in d:
         raise SkeletonError(f"{where}: no `names`; give the list of keypoint names")
+    if not isinstance(d['names'], (list,tuple)):
+        raise SkeletonError(f"{where}: names is {d['names']!r}, not a list of keypoint names")
     d = dict(dict(name=Path(where).stem, limbs=()), **d)
-    d.setdefault('flips', find_flips(list(d['names'])))
+    d.setdefault('flips', find_flips([str(n) for n in d['names']]))
     return cls(**d)
 
 def _to_dict(self):
@@ -258,15 +281,10 @@ def _from_yaml(cls,
     path            # a YAML file with the fields of `Skeleton`
 ):
     "A `Skeleton` from a YAML file; raises `SkeletonError` naming the file and the entry"
-    import yaml
     path = Path(path)
     if not path.is_file():
         raise SkeletonError(f"{path}: no such file; shipped are {', '.join(skeletons)}")
-    try: d = yaml.safe_load(path.read_text())
-    except UnicodeDecodeError as e:
-        raise SkeletonError(f"{path}: is not text (byte {e.start})") from None
-    except yaml.YAMLError as e: raise SkeletonError(f"{path}: not YAML: {e}") from None
-    return cls.from_dict(d, str(path))
+    return cls.from_dict(read_yaml(path, SkeletonError), str(path))
 
 # %% ../nbs/00_skeleton.ipynb #e77e7bd3
 def _from_coco(cls,
