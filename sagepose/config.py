@@ -188,7 +188,7 @@ def _cast(k, v, old, where):
                         if not v.isdigit() else bool(int(v)))
             return bool(v)
         if isinstance(old, tuple):
-            v = re.findall(r'\d+', v) if isinstance(v, str) else v
+            v = re.findall(r'-?\d+', v) if isinstance(v, str) else v
             v = tuple(int(i) for i in v)
             if len(v)!=2: raise ValueError
             return v

@@ -77,3 +77,9 @@ def change(name):
 def test_changes():
     rows = [r for _,r in sorted(map(change, changes), reverse=True)]
     assert '\n'.join(rows) in readme, '\n'+'\n'.join(rows)
+
+def test_more_labels():
+    d = read_results(root/'results/lsp14_200_128_baselines.json').data
+    a,b = by_seed(d, 'labels only'),by_seed(d, 'method'); assert a.size==b.size==3
+    said = f'{num(a.mean())} for labels alone, {num(b.mean())} with the 500 others unlabelled (`--labels 200`, three seeds)'
+    assert said in readme, said
