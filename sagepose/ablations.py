@@ -570,7 +570,7 @@ def open_study(
     out = Path(out); out.mkdir(parents=True, exist_ok=True)
     f = out/'study.yaml'
     with FileLock(out/'study.lock'):
-        d = (yaml.safe_load(f.read_text()) if f.exists() else
+        d = (read_yaml(f) if f.exists() else
              dict(base=yaml.safe_load(dump_config(cfg)), studies={}))
         if w := _differs(cfg, override(PoseConfig(), f, **d['base'])):
             raise SagePoseError(f"{out}: holds studies of another configuration: "
@@ -967,10 +967,9 @@ def report(
     name=None       # of the study; default the only one in the folder
 ):                  # `Report`, which is also written
     "Tables and figures of all finished runs"
-    import yaml
     out = Path(out); f = out/'study.yaml'
     if not f.exists(): raise SagePoseError(f"{out}: no study here (no study.yaml)")
-    d = yaml.safe_load(f.read_text()); have = d['studies']
+    d = read_yaml(f); have = d['studies']
     name = name or (next(iter(have)) if len(have)==1 else None)
     if name not in have:
         raise SagePoseError(f"{out}: holds {', '.join(have)}"

@@ -129,8 +129,7 @@ def split_pair(
 # %% ../nbs/42_baselines.ipynb #6103d3cc
 def _split(f, folder, cfg):
     "Replace the pair in the folder `f` by its first network; `f` may have been split already"
-    import yaml
-    w,meta = read_weights(f/'model.safetensors'),yaml.safe_load((f/'model.yaml').read_text())
+    w,meta = read_weights(f/'model.safetensors'),read_yaml(f/'model.yaml')
     if meta['model']: return
     sk = Skeleton.from_dict(meta['skeleton'])
     for n,to in (('b',f/'second'), ('a',f)):

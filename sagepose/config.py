@@ -256,7 +256,14 @@ _signed = ('beta','beta_ins')   # thresholds may lie above the mean
 _above0 = ('lr','T','margin')
 
 def _check_numbers(cfg, where):
-    "Every number is finite, and none is negative that cannot be"
+    "Every number is finite and in its range"
+    for k in ('steps','epoch_steps','bs','ratio','views','accum','levels','width','refit'):
+        if getattr(cfg,k)<1: raise ConfigError(
+            f"{where}: {k}={getattr(cfg,k)} should be at least 1")
+    for k in ('stage1','stage2','ramp','decay_geo','decay_app','tau_ins','tau_kpt','floor','stage3',
+              'hold','hold_until','camera','cutmix','fda','adain'):
+        if not 0<=getattr(cfg,k)<=1: raise ConfigError(
+            f"{where}: {k}={getattr(cfg,k)} should be from 0 to 1")
     for k,v in asdict(cfg).items():
         if isinstance(v, bool) or not isinstance(v, (int,float)): continue
         if not math.isfinite(v): raise ConfigError(f"{where}: {k}={v} should be a finite number")
@@ -269,13 +276,6 @@ def check_config(cfg, where='config'):
     for k,c in _choices.items():
         if getattr(cfg,k) not in c: raise ConfigError(
             f"{where}: {k}={getattr(cfg,k)!r} should be one of {', '.join(c)}")
-    for k in ('steps','epoch_steps','bs','ratio','views','accum','levels','width','refit'):
-        if getattr(cfg,k)<1: raise ConfigError(
-            f"{where}: {k}={getattr(cfg,k)} should be at least 1")
-    for k in ('stage1','stage2','ramp','decay_geo','decay_app','tau_ins','tau_kpt','floor','stage3',
-              'hold','hold_until','camera','cutmix','fda','adain'):
-        if not 0<=getattr(cfg,k)<=1: raise ConfigError(
-            f"{where}: {k}={getattr(cfg,k)} should be from 0 to 1")
     _check_numbers(cfg, where)
     if min(cfg.crop)<32: raise ConfigError(f"{where}: crop={cfg.crop} should be at least 32 pixels")
     if cfg.stage2<cfg.stage1: raise ConfigError(
@@ -305,7 +305,7 @@ def _check_refresh(cfg, where):
     if cfg.own_stats:
         raise ConfigError(f"{where}: own_stats={cfg.own_stats} needs the teachers in every step; "
                           "use online=true")
-    if cfg.rounds<0 or cfg.refresh<0 or cfg.sweep_views<1:
+    if cfg.sweep_views<1:
         raise ConfigError(f"{where}: {how} and sweep_views={cfg.sweep_views} should be at least 1")
 
 def dump_config(cfg):

@@ -150,6 +150,7 @@ def _pose_set(anns, imgs, sk, root, path, labelled):
     return PoseSet([root/f for f in names], box, col('id', np.int64, default=0),
                    col('image_id', np.int64), sk, kp, vis, area, str(path), names)
 
+# %% ../nbs/12_data.ipynb #b0bb1957
 def _column(anns, path, name, t, shape=(), default=None):
     "The entries `name` of all annotations as one array; names the first that does not fit"
     def array(vs, shape):

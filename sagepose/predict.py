@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2, numpy as np, torch
 from matplotlib.colors import to_rgb
 from .skeleton import *
-from .check import read_json, read_boxes, _bad_name, _entries
+from .check import read_json, read_boxes, _bad_name, _box_fault, _entries
 from .heatmaps import *
 from .data import *
 from .models import *
@@ -107,9 +107,9 @@ def _box_array(boxes, img, src=None):
     if b.ndim!=2 or b.shape[1]!=4 or not np.isfinite(b).all() or (b[:,2:]<=0).any():
         raise SagePoseError(f"{name}boxes should be rows of x,y,w,h with w,h above 0, not "
                             f"{str(boxes)[:60]}")
-    h,w = img.shape[:2]; out = (b[:,0]>=w)|(b[:,1]>=h)|(b[:,0]+b[:,2]<=0)|(b[:,1]+b[:,3]<=0)
-    if out.any(): raise SagePoseError(f"{name}the box {b[out][0].tolist()} lies outside of the "
-                                      f"picture, which is {w}x{h} pixels")
+    faults = [_box_fault(o, img.shape[1::-1]) for o in b.tolist()]
+    bad = [f[1] for f in faults if f and f[0]=='error']
+    if bad: raise SagePoseError(name+bad[0])
     return b
 
 def _many(self, imgs, boxes, flip, step=32):

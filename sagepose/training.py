@@ -542,12 +542,9 @@ def best_device(name=''):
     if name.startswith('cuda') and not torch.cuda.is_available():
         raise ConfigError(f"device={name}: PyTorch sees no GPU here; "
                           "leave `device` empty to take the best there is")
-    try: d = torch.device(name or 'cpu')
+    try: return torch.device(name or ('cuda' if torch.cuda.is_available() else 'cpu'))
     except RuntimeError: raise ConfigError(f"device={name}: PyTorch knows no such device; it should "
                                            "be like cpu, cuda, cuda:1, mps, or empty") from None
-    if name: return d
-    if torch.cuda.is_available(): return torch.device('cuda')
-    return torch.device('cpu')
 
 def lr_schedule(
     lr,             # peak

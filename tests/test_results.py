@@ -81,5 +81,6 @@ def test_changes():
 def test_more_labels():
     d = read_results(root/'results/lsp14_200_128_baselines.json').data
     a,b = by_seed(d, 'labels only'),by_seed(d, 'method'); assert a.size==b.size==3
-    said = f'{num(a.mean())} for labels alone, {num(b.mean())} with the 500 others unlabelled (`--labels 200`, three seeds)'
+    said = (f'{num(a.mean())} for labels alone, {num(b.mean())} with the 500 others unlabelled '
+            '(`--labels 200`, three seeds)')
     assert said in readme, said
