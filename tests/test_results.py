@@ -35,7 +35,7 @@ def gains(name, n):
             f'{over} |')
 
 @pytest.mark.parametrize('name,n', [
-    ('lsp14_50_128_baselines',  7),
+    ('lsp14_50_128_baselines',  8),
     ('lsp14_100_128_baselines', 5),
     ('demo_baselines',          9),
     ('generated_baselines',     3)])
