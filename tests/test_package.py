@@ -97,6 +97,11 @@ def test_no_large_files():
              for p in repo_files() if p.stat().st_size>1_000_000}
     assert not large
 
+def test_notebooks_are_small():
+    large = {p.relative_to(root).as_posix(): p.stat().st_size for p in repo_files()
+             if p.suffix=='.ipynb' and p.stat().st_size>=300_000}
+    assert not large, 'python tools/shrink.py NOTEBOOK makes the stored pictures small'
+
 def test_nothing_pickled():
     bad = [p.relative_to(root).as_posix() for p in repo_files()
            if p.suffix in {'.pkl','.pickle','.pth','.pt','.ckpt','.joblib'}]
