@@ -7,11 +7,11 @@ Docs: https://sagepose.github.io/sagepose/training.html.md"""
 # %% auto #0
 __all__ = ['PoseSets', 'Seeded', 'normalise', 'denormalise', 'PoseBatch', 'pad_pixels', 'PoseLoss', 'bn_layers', 'own_statistics',
            'Teachers', 'ema_update', 'hold_statistics', 'PseudoLabels', 'Some', 'HoldOut', 'held_out', 'StrongViews',
-           'MakeViews', 'PoseMetrics', 'PseudoLog', 'best_device', 'lr_schedule', 'auto_sigma', 'PoseTask',
-           'student_photo', 'fit', 'show_views']
+           'MakeViews', 'PoseMetrics', 'PseudoLog', 'best_device', 'lr_schedule', 'keep_memory', 'auto_sigma',
+           'PoseTask', 'student_photo', 'fit', 'show_views']
 
 # %% ../nbs/31_training.ipynb #0c2a7ad9
-import math, random, sys, warnings
+import ctypes, math, random, sys, warnings
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -556,6 +556,14 @@ def lr_schedule(
     pcts = [b-a for a,b in zip(at, at[1:])]     # binary fractions: their sum is exactly 1
     return ParamScheduler(dict(lr=combine_scheds(pcts, one*(len(ends)-1))))
 
+# %% ../nbs/31_training.ipynb #73daf476
+def keep_memory():
+    "Have glibc keep freed memory for the next arrays; `False` where there is no glibc"
+    try: mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError,TypeError,OSError): return False
+    mmap_max,trim_threshold = -4,-1     # malloc.h: large arrays on the heap; the heap does not shrink
+    return bool(mallopt(mmap_max, 0) and mallopt(trim_threshold, 2**31-1))
+
 # %% ../nbs/31_training.ipynb #e91be495
 def auto_sigma(
     hm          # (h,w) of the heatmap
@@ -585,6 +593,7 @@ class PoseTask:
         self.hm = check_model(self.model, self.sk, cfg.crop)
         if not cfg.sigma: self.cfg = replace(cfg, sigma=auto_sigma(self.hm))
         self.device = best_device(cfg.device)
+        if self.device.type=='cpu': keep_memory()
 
     def crops(self, ps, **kw):
         "`Crops` of the people `ps` with the margin that this run's views need"

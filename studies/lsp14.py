@@ -1,20 +1,23 @@
 """100 real labels: LSP's training half, its hidden labels, and LSP-extended on demand, at equal compute.
 
     python studies/lsp14.py DATA [STUDY] [--seeds 0,1,2] [--arms "labels only,method,semi views=2"]
-                            [--size 128] [--lspet 1] [--looks 4] [--camera 0] [--test OTHER.json]
+                            [--size 128] [--lspet 1500] [--looks 4] [--camera 0] [--test OTHER.json]
 
 DATA is a folder with train.json, val.json, unlabeled.json, unlabeled_reference.json and
 splits/labels_100_seed*.json, all COCO keypoints. For seeds without such a file labels are drawn. STUDY is
 one of `sagepose ablate --list`, default baselines; --looks are the views of a person that a teacher
 averages in a sweep; --camera the chance that a view of the student is seen through another camera; --test
-is a COCO file to test on as well, of any skeleton that shares names of joints, and may be repeated. A
-killed study continues with the same command, and several processes may share it with other --seeds or
---arms."""
+is a COCO file to test on as well, of any skeleton that shares names of joints, and may be repeated.
+--lspet are so many people of LSP-extended beside the pool, those that a network of the labels alone is
+surest of; 1: all of them. A killed study continues with the same command, and several processes may share
+it with other --seeds or --arms."""
 import argparse, json, random, shutil
 from pathlib import Path
-import fastai.basics
+import torch, fastai.basics
 from sagepose.ablations import pick_arms, run_study, save_results
 from sagepose.config import PoseConfig, override, recipes
+from sagepose.data import Crops, read_unlabelled
+from sagepose.heatmaps import decode
 from sagepose.models import save_model
 from sagepose.predict import load
 from sagepose.training import PoseTask, fit
@@ -38,8 +41,9 @@ def splits(a, out, seeds):
     return to/name
 
 def base(a, ids):
-    d = Path(a.data)
-    more = dict(unlabelled=d/'unlabeled.json', reference=d/'unlabeled_reference.json') if a.lspet else {}
+    d = Path(a.data); where = sure_folder(a) if a.lspet>1 else d
+    more = dict(unlabelled=where/'unlabeled.json',
+                reference=where/'unlabeled_reference.json') if a.lspet else {}
     return override(PoseConfig(), 'lsp14', labelled=d/'train.json', val=d/'val.json', pool=True, **more,
         **recipe(a.steps), sweep_views=a.looks, camera=a.camera, labelled_ids=ids,
         crop=(a.size,a.size), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3, width=64,
@@ -56,6 +60,24 @@ def network(data, ids, to, size=128, steps=start, seed=0):
         save_model(to, l.teachers.app.module, l.task.sk, l.task.cfg.crop)
     return load(to, 'cpu')
 
+def sure_folder(a): return Path(a.out)/f'sure{a.lspet}_{{seed}}'
+
+def surest(a, ids, seed):
+    """Write the `a.lspet` people of LSP-extended whose mean peak is highest, as COCO files;
+    the peaks are those of a network of the labels `ids` alone"""
+    d,to = Path(a.data),Path(str(sure_folder(a)).format(seed=seed)); names = 'unlabeled','unlabeled_reference'
+    if all((to/f'{n}.json').exists() for n in names): return
+    net = network(a.data, ids, to/'network', a.size, seed=seed)
+    ps = read_unlabelled(d/'unlabeled.json', net.sk); c = Crops(ps, net.crop)
+    peaks = [decode(net.heat(c.imgs[i:i+500], flip=True), net.crop)[1] for i in range(0, len(c), 500)]
+    keep = set(ps.image_ids[torch.cat(peaks).mean(1).argsort(descending=True)[:a.lspet]].tolist())
+    for n in names:
+        f = json.loads((d/f'{n}.json').read_text())
+        f['images'] = [dict(o, file_name=str((d/o['file_name']).resolve())) for o in f['images']
+                       if o['id'] in keep]
+        f['annotations'] = [o for o in f['annotations'] if o['image_id'] in keep]
+        (to/f'{n}.json').write_text(json.dumps(f))
+
 if __name__=='__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('data'); p.add_argument('study', nargs='?', default='baselines')
@@ -63,13 +85,14 @@ if __name__=='__main__':
                     camera=recipes['rounds']['camera'], out='', results='results', devices='').items():
         p.add_argument(f'--{n}', type=type(v), default=v)
     p.add_argument('--test', action='append', default=[])
-    a = p.parse_args()
-    name = f'lsp14_{a.labels}_{a.size}'+'_lspet'*a.lspet+f'_{a.steps}'*(a.steps!=1034)
-    seeds = [int(s) for s in a.seeds.split(',')]
+    a = p.parse_args(); seeds = [int(s) for s in a.seeds.split(',')]
+    name = (f'lsp14_{a.labels}_{a.size}'+'_lspet'*(a.lspet>0)+f'{a.lspet}'*(a.lspet>1)
+            +f'_{a.steps}'*(a.steps!=1034))
+    a.out = a.out or f'runs/{name}'; ids = splits(a, a.out, seeds)
     said = (f'python studies/lsp14.py DATA {a.study} --seeds {a.seeds} --size {a.size} --steps {a.steps} '
             f'--labels {a.labels} --lspet {a.lspet} --looks {a.looks} --camera {a.camera}')
-    out = a.out or f'runs/{name}'
-    rep = run_study(pick_arms(a.study, a.arms), base(a, splits(a, out, seeds)), out, seeds, a.study,
+    for s in seeds*(a.lspet>1): surest(a, str(ids).format(seed=s), s)
+    rep = run_study(pick_arms(a.study, a.arms), base(a, ids), a.out, seeds, a.study,
                     tests=a.test, devices=a.devices.split(',') if a.devices else (),
                     command=said+(f' --arms "{a.arms}"' if a.arms else '')+' --test OTHER.json'*len(a.test))
     save_results(rep, a.results, f'{name}_{a.study}')
