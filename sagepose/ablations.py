@@ -594,7 +594,8 @@ def open_study(
 _later = """lambda_u ramp stage2 views ratio target fusion T trust far fuse_in refit gate instance
     tau_ins tau_kpt tau_joint beta beta_ins floor fixed seen align hidden structure silence refresh
     online sweep_views priors stage3 lambda_topo lambda_bone lambda_angle prior_lo prior_hi weak
-    weak_rot weak_scale strong strong_n strong_rot strong_scale cutout cutmix camera""".split()
+    weak_rot weak_scale strong strong_n strong_rot strong_scale cutout hide cutmix
+    camera""".split()
 
 def start_key(
     cfg:PoseConfig, nets=1  # networks that are trained

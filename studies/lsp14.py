@@ -13,10 +13,10 @@ surest of; 1: all of them. A killed study continues with the same command, and s
 it with other --seeds or --arms."""
 import argparse, json, random, shutil
 from pathlib import Path
-import torch, fastai.basics
+import numpy as np, torch, fastai.basics
 from sagepose.ablations import pick_arms, run_study, save_results
 from sagepose.config import PoseConfig, override, recipes
-from sagepose.data import Crops, read_unlabelled
+from sagepose.data import Crops, read_coco, write_coco
 from sagepose.heatmaps import decode
 from sagepose.models import save_model
 from sagepose.predict import load
@@ -43,7 +43,8 @@ def splits(a, out, seeds):
 def base(a, ids):
     d = Path(a.data); where = sure_folder(a) if a.lspet>1 else d
     more = dict(unlabelled=where/'unlabeled.json',
-                reference=where/'unlabeled_reference.json') if a.lspet else {}
+                reference=where/'unlabeled_reference.json',
+                root=str(d) if a.lspet>1 else '') if a.lspet else {}
     return override(PoseConfig(), 'lsp14', labelled=d/'train.json', val=d/'val.json', pool=True, **more,
         **recipe(a.steps), sweep_views=a.looks, camera=a.camera, labelled_ids=ids,
         crop=(a.size,a.size), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3, width=64,
@@ -68,15 +69,12 @@ def surest(a, ids, seed):
     d,to = Path(a.data),Path(str(sure_folder(a)).format(seed=seed)); names = 'unlabeled','unlabeled_reference'
     if all((to/f'{n}.json').exists() for n in names): return
     net = network(a.data, ids, to/'network', a.size, seed=seed)
-    ps = read_unlabelled(d/'unlabeled.json', net.sk); c = Crops(ps, net.crop)
+    sets = [read_coco(d/f'{n}.json', net.sk, labelled=n!=names[0]) for n in names]
+    c = Crops(sets[0].unlabel(), net.crop)
     peaks = [decode(net.heat(c.imgs[i:i+500], flip=True), net.crop)[1] for i in range(0, len(c), 500)]
-    keep = set(ps.image_ids[torch.cat(peaks).mean(1).argsort(descending=True)[:a.lspet]].tolist())
-    for n in names:
-        f = json.loads((d/f'{n}.json').read_text())
-        f['images'] = [dict(o, file_name=str((d/o['file_name']).resolve())) for o in f['images']
-                       if o['id'] in keep]
-        f['annotations'] = [o for o in f['annotations'] if o['image_id'] in keep]
-        (to/f'{n}.json').write_text(json.dumps(f))
+    keep = sets[0].image_ids[torch.cat(peaks).mean(1).argsort(descending=True)[:a.lspet]]
+    for n,ps in zip(names, sets):
+        write_coco(ps[np.isin(ps.image_ids, keep)], to/f'{n}.json', root=d)
 
 if __name__=='__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

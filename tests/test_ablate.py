@@ -212,11 +212,11 @@ def test_two_processes_share_a_study(tmp_path):
 
 def test_a_common_start_changes_no_number(tmp_path):
     cfg = override(generated(tmp_path), stage1=.5, stage2=.5)
-    arms = 'method,oracle gate,semi gate=fixed,semi calibrate=logistic'
+    arms = 'method,oracle gate,semi gate=fixed,semi hide=akm cutout=2,semi calibrate=logistic'
     for a in arms.split(','):
         run_study(pick_arms('baselines', a), cfg, tmp_path/'a', name='baselines', quiet=True)
     assert len([*(tmp_path/'a'/'start').iterdir()])==2      # people who are kept back are another start
-    for a in ('semi gate=fixed','oracle gate'):
+    for a in ('semi gate=fixed','oracle gate','semi hide=akm cutout=2'):
         alone = run_study(pick_arms('baselines', a), cfg, tmp_path/a, name='baselines', quiet=True).data
         rows = report(tmp_path/'a', 'baselines').data
         assert alone.equals(rows[rows.arm==a].reset_index(drop=True)), a
@@ -230,7 +230,8 @@ def test_who_shares_a_start():
             and k(replace(r, rounds=0))!=k(after_start(replace(r, rounds=0), 5)))
     c = override(PoseConfig(), stage1=.5, stage2=.5, steps=8, epoch_steps=2)
     key = lambda n='semi', **k: start_key(preset(override(c, **k), n))
-    assert key()==key('fixmatch')==key('oracle')==key(views=3, priors=True, gate='soft')!=''
+    assert (key()==key('fixmatch')==key('oracle')==key(views=3, priors=True, gate='soft')
+            ==key(hide='akm', cutout=4, cutmix=.5)!='')
     assert len({key(), key(lr=1e-2), key(seed=1), key(bs=8), key(decay_app=.9), key(stage1=.3), key(fda=.5),
                 key(calibrate='logistic'), key(calibrate='logistic', hold=.3)})==9
     assert key(stage1=0, stage2=0)==key(stage1=.2)==key('labels', semi=False)=='' and start_epochs(c)==2
