@@ -190,6 +190,16 @@ studies['mechanisms'] = Study('What does each mechanism add, and all together?',
     'everything':f"semi {' '.join(_adds.values())}"},
     '', ('use','drift','recover'), ('coverage','kept_accuracy','drift/share','recover/covered'))
 
+# %% ../nbs/50_ablations.ipynb #2ab4d840
+studies['parts'] = Study('What does one change to one part bring or cost?', {
+    'as it is':'semi', 'one teacher, one view':'one_teacher', 'two views':'semi views=2',
+    'three views':'semi views=3', 'gate for people too':'semi instance=agree',
+    'no gate':'semi instance=none gate=none', 'fixed threshold':'semi gate=fixed',
+    'priors and weights':'semi priors=true structure=true',
+    'adaptive masking':_hiding('akm'), 'limb CutMix':_hiding(cutout=0, cutmix=.5)},
+    '', ('use','drift','recover'),
+    ('kept_accuracy','use/right','drift/share','recover/covered'))
+
 # %% ../nbs/50_ablations.ipynb #eab8ac5f
 def why_not(
     cfg:PoseConfig,
