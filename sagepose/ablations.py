@@ -195,7 +195,7 @@ studies['parts'] = Study('What does one change to one part bring or cost?', {
     'as it is':'semi', 'one teacher, one view':'one_teacher', 'two views':'semi views=2',
     'three views':'semi views=3', 'gate for people too':'semi instance=agree',
     'no gate':'semi instance=none gate=none', 'fixed threshold':'semi gate=fixed',
-    'priors and weights':'semi priors=true structure=true',
+    'structure':f"semi {_adds['structure']}",
     'adaptive masking':_hiding('akm'), 'limb CutMix':_hiding(cutout=0, cutmix=.5)},
     '', ('use','drift','recover'),
     ('kept_accuracy','use/right','drift/share','recover/covered'))
