@@ -70,7 +70,7 @@ real = {
     'a fixed threshold of .5':('baselines','without cameras, threshold .5','without cameras'),
     **{n:('parts',a,'as it is') for n,a in {
         'one teacher, one look':'one teacher, one view', 'two strong views':'two views',
-        'a gate for whole people too':'gate for people too',
+        'a gate for whole people too':'gate for people too', 'no gate at all':'no gate',
         'structure priors, weights and silence':'structure',
         'masking: four boxes, hard joints first (AKM)':'adaptive masking'}.items()},
     'everything but cameras':('mechanisms','everything','spine')}
