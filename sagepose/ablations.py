@@ -192,11 +192,11 @@ studies['mechanisms'] = Study('What does each mechanism add, and all together?',
 
 # %% ../nbs/50_ablations.ipynb #2ab4d840
 studies['parts'] = Study('What does one change to one part bring or cost?', {
-    'as it is':'semi', 'one teacher, one view':'one_teacher', 'two views':'semi views=2',
-    'three views':'semi views=3', 'gate for people too':'semi instance=agree',
+    'as it is':'semi', 'one teacher, one view':'one_teacher', 'two views':_views['M=2'],
+    'three views':_views['M=3'], 'gate for people too':'semi instance=agree',
     'no gate':'semi instance=none gate=none', 'fixed threshold':'semi gate=fixed',
     'structure':f"semi {_adds['structure']}",
-    'adaptive masking':_hiding('akm'), 'limb CutMix':_hiding(cutout=0, cutmix=.5)},
+    **{n:_hidings[n] for n in ('adaptive masking','limb CutMix')}},
     '', ('use','drift','recover'),
     ('kept_accuracy','use/right','drift/share','recover/covered'))
 
