@@ -292,7 +292,9 @@ Correctness.fit = fit_correctness
 # %% ../nbs/22_calibration.ipynb #debd8d03
 def _out_of_fold(self, z, y, j, k, b, groups, K=5):
     "Log-odds of each row by a regression on other people"
-    f = folds(b.max()+1, min(K, len(np.unique(b))), groups)[b]; out = np.zeros(len(y))
+    g = b if groups is None else np.asarray(groups)[b]; n = len(np.unique(g))
+    if n<2: return None     # there is nobody else
+    f,out = folds(len(g), min(K, n), g),np.zeros(len(y))
     for i in range(f.max()+1):
         c,b0 = _logistic(z[f!=i], y[f!=i], j[f!=i], k, self.C, self.s)
         out[f==i] = (z[f==i]*c[j[f==i]]).sum(1)+b0[j[f==i]]
@@ -302,6 +304,7 @@ def _knots(self, z, y, j, k, b, groups):
     "Knots of the second stage: blocks of isotonic regression, joined at their centres"
     from sklearn.isotonic import IsotonicRegression
     q = _out_of_fold(self, z, y, j, k, b, groups)
+    if q is None: return [np.linspace(-8,8,self.knots)]*2
     v = IsotonicRegression().fit_transform(q, y); o = np.argsort(q, kind='stable')
     u,i,n = np.unique(v[o], return_inverse=True, return_counts=True)
     kx = np.bincount(i, q[o])/n; r = (np.bincount(i, y[o])+.5)/(n+1)

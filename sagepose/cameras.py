@@ -159,12 +159,14 @@ class ThinPlate(Warp):
         self.w = self.w*(limit/J.norm(dim=(-2,-1)).amax(1).clamp(min=limit))[:,None,None]
 
 # %% ../nbs/05_cameras.ipynb #04d2503f
+@full_precision
 def _tps(p, c):
     "U(r), and its derivative by r over r, between points `p` (...,n,2) and `c` (m,2)"
     r2 = (p.square().sum(-1, keepdim=True)+c.square().sum(-1)-2*p@c.T).clamp(min=1e-12)
     l = r2.log()
     return r2*l,l
 
+@full_precision
 def _bend(self, p, jac=True):
     "Displacement (b,n,2) at `p` in half diagonals, and its Jacobian (b,n,2,2)"
     w,c = self.w.to(p),self.c.to(p); a,w = w[:,-3:],w[:,:-3]

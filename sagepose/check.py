@@ -6,7 +6,7 @@ Docs: https://sagepose.github.io/sagepose/check.html.md"""
 
 # %% auto #0
 __all__ = ['Finding', 'image_exts', 'ImageInfo', 'near_bits', 'near_corr', 'DataError', 'Report', 'read_json', 'read_boxes',
-           'dhash', 'image_info', 'near_pairs', 'box_corr', 'plot_twins', 'plot_distances', 'check_data']
+           'of_category', 'dhash', 'image_info', 'near_pairs', 'box_corr', 'plot_twins', 'plot_distances', 'check_data']
 
 # %% ../nbs/11_check.ipynb #fb27496a
 import csv,hashlib,io,json,os,re
@@ -260,6 +260,24 @@ def _check_order(c, names, sk, say):
     say('error' if moved else 'warning', 'skeleton', e, f"keypoint {i} is {a!r} in the file, "
         f"{b!r} in skeleton '{sk.name}'; " + ('the order differs' if moved else 'is it the same?'))
 
+# %% ../nbs/11_check.ipynb #2b9775e0
+def of_category(
+    anns:list,      # COCO annotations
+    d:dict,         # the COCO file
+    sk=None,        # `Skeleton` that is wanted
+    category=None   # name of the category that is wanted
+):                  # some of `anns`; all where nothing says which
+    "The annotations of the category that is wanted"
+    cats = d.get('categories') if isinstance(d.get('categories'), list) else []
+    cats = [c for c in cats if isinstance(c, dict) and 'id' in c]
+    if len(cats)<2: return anns
+    named = [c for c in cats if c.get('keypoints')]; like = lambda k: [c for c in named if c['keypoints']==k]
+    if category: use = [c for c in cats if c.get('name')==category]
+    elif named: use = like(list(sk.names) if sk else None) or like(named[0]['keypoints'])
+    else: use = [c for c in cats if sk and c.get('name')==sk.to_coco()['name']]
+    ids = [c['id'] for c in use]
+    return [a for a in anns if a.get('category_id', ids[0]) in ids] if use else anns
+
 # %% ../nbs/11_check.ipynb #d1e4d295
 @dataclass
 class _Source:
@@ -312,6 +330,10 @@ def _keep(images, anns, ids, say):
 def _check_anns(src, anns, wh, d, skeleton, say):
     "Check all `anns`, gather boxes into `src`; how many persons can be used"
     sk   = _skeleton_of(d, skeleton, say) if src.name!='unlabelled' else None
+    anns = of_category(anns, d, sk or (skeleton and get_skeleton(skeleton)))
+    kinds = {a.get('category_id') for a in anns}
+    if not sk and len(kinds)>1: say('warning', 'category', '', f'boxes of {len(kinds)} categories, which '
+                                    'are all used; is each of them one of the people?')
     seen = np.zeros(len(sk) if sk else 0, int); used = 0
     for a in anns:
         e = f"annotation {a['id']}"

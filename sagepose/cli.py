@@ -128,7 +128,7 @@ def eval_cmd(a):
     from sagepose.data import read_coco
     p = load(a.run, a.device)
     val,root = (a.coco,None) if a.coco else _val_of(a.run)
-    r = evaluate(p, read_coco(val, root=a.root or root), a.flip)
+    r = evaluate(p, read_coco(val, root=a.root or root, default=p.sk), a.flip)
     print(score_table(r))
     if a.json: Path(a.json).write_text(json.dumps(r, indent=1))
     return 0
@@ -297,7 +297,7 @@ def _on_val(run, n=8):
     import numpy as np
     from sagepose.predict import load,predict_set
     from sagepose.data import read_coco,read_image,crop_matrix,cut,apply_matrix
-    p = load(run); val,root = _val_of(run); ps = read_coco(val, root=root)
+    p = load(run); val,root = _val_of(run); ps = read_coco(val, root=root, default=p.sk)
     ps = ps[np.random.default_rng(0).permutation(len(ps))[:n]]
     M = crop_matrix(ps.boxes, p.crop, p.margin)
     x = [cut(read_image(f), m, p.crop) for f,m in zip(ps.files, M)]
@@ -336,7 +336,7 @@ Everything is in {out}: the data set (data), both runs (labels, semi) and the pi
 
 With your own people:
   sagepose check labels.json photos/ --val val.json
-  sagepose train labelled=labels.json unlabelled=photos/ val=val.json out=runs/mine
+  sagepose train recipe=rounds labelled=labels.json unlabelled=photos/ val=val.json out=runs/mine
   sagepose eval runs/mine
   sagepose predict runs/mine photos/
 All settings: sagepose train --help"""

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fastai.data.load import DataLoader
 from fastai.data.core import DataLoaders
 from .skeleton import *
-from .check import read_json, read_boxes
+from .check import read_json, read_boxes, of_category
 from .geometry import *
 from .augmentations import *
 
@@ -76,16 +76,18 @@ def read_coco(
     root=None,          # folder that file names are relative to; default that of `path`
     ids=None,           # image ids to keep; or the JSON file of a list of them
     labelled=True,      # drop people without labels? `False`: boxes only, labels are ignored
-    category=None       # name of the category; default the first one with keypoints
+    category=None,      # name of the category; default see `of_category`
+    default=None        # `Skeleton` where neither `skeleton` nor the category says it
 ):                      # `PoseSet`
     "The people of a COCO file"
     d = _coco_dict(path); path = Path(path); root = Path(root or path.parent)
-    sk = _category_skeleton(d, path, skeleton, category)
+    sk = _category_skeleton(d, path, skeleton, category, default)
     imgs = {i['id']:i for i in d['images']}
     keep = (None if ids is None
             else set(ids if not isinstance(ids,(str,Path)) else read_json(ids, list)))
     anns = [a for a in d['annotations'] if not a.get('iscrowd') and a['image_id'] in imgs
             and (keep is None or a['image_id'] in keep)]
+    anns = of_category(anns, d, sk, category)
     if labelled: anns = [a for a in anns if any((a.get('keypoints') or [])[2::3])]
     if not anns:
         raise SagePoseError(f"{path}: no {'labelled ' if labelled else ''}person is left"
@@ -116,12 +118,13 @@ def _simple(entries, part, path):
                                     f"({len(bad)} such entries); `sagepose check` lists all")
 
 # %% ../nbs/12_data.ipynb #8339ea6d
-def _category_skeleton(d, path, skeleton, category):
-    "The skeleton asked for, or that of the file's category"
+def _category_skeleton(d, path, skeleton, category, default=None):
+    "The skeleton asked for, or that of the file's category, or the `default`"
     if skeleton is not None: return get_skeleton(skeleton)
     cats = [c for c in d.get('categories') or [] if isinstance(c, dict)
             and category in (None, c.get('name'))]
     cats = [c for c in cats if c.get('keypoints')] or cats
+    if default is not None and not (cats and cats[0].get('keypoints')): return default
     if not cats:
         raise SagePoseError(f"{path}: no category {category or 'with keypoints'}; name a skeleton "
                             "(`skeleton=coco17`, or a YAML file)"+faq('skeleton'))

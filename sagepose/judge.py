@@ -8,7 +8,7 @@ Docs: https://sagepose.github.io/sagepose/judge.html.md"""
 __all__ = ['Judge', 'show_verdicts']
 
 # %% ../nbs/28_judge.ipynb #ed2a36b1
-import torch, torch.nn as nn
+import numpy as np, torch, torch.nn as nn
 from torch import Tensor
 from .skeleton import *
 from .heatmaps import *
@@ -106,15 +106,16 @@ def _learn(self,
 ):                  # self
     "Fit the correctness models to labels that the teachers' network did not learn from"
     c,sk = self.cfg,self.sk; right = lambda f: is_correct(f.kpts, gt, vis, scale)
+    who = np.arange(len(gt))    # all looks at a person stay together when people are divided
     if self.teacher is not None:
         x = [t for g,a in beliefs
              for t in zip(teacher_features(g, a, sk, c.crop), (right(g),right(a)))]
-        self.teacher.fit(*(torch.cat(t) for t in zip(*x)))
+        self.teacher.fit(*(torch.cat(t) for t in zip(*x)), groups=np.tile(who, 2*len(beliefs)))
     if self.correct is not None:
         fs = [(g,a,self.fuse(g, a)[0]) for g,a in beliefs]
-        who = torch.arange(len(gt)).repeat(len(fs))
         x = torch.cat([features(g, a, f, sk, c.crop) for g,a,f in fs])
-        self.correct.fit(x, torch.cat([right(f) for _,_,f in fs]), groups=who.numpy())
+        self.correct.fit(x, torch.cat([right(f) for _,_,f in fs]),
+                         groups=np.tile(who, len(fs)))
     return self
 Judge.learn = _learn
 

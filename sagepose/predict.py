@@ -12,11 +12,12 @@ __all__ = ['Poses', 'to_rgb8', 'Predictor', 'load', 'draw_poses', 'predict_set',
 import csv, json, os, shutil
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 import cv2, numpy as np, torch
 from matplotlib.colors import to_rgb
 from .skeleton import *
-from .check import read_json, read_boxes, _bad_name, _box_fault, _entries
+from .check import read_json, read_boxes, of_category, _bad_name, _box_fault, _entries
 from .heatmaps import *
 from .data import *
 from .models import *
@@ -221,7 +222,8 @@ def evaluate(predictor, ps, flip=False):
     if a.names!=b.names: raise SagePoseError(
         f"{ps.source}: labelled with {a.name!r} ({len(a)} keypoints), "
         f"the model predicts {b.name!r} ({len(b)}); they must be the same"+faq('skeleton'))
-    return scores(*predict_set(predictor, ps, flip), ps)
+    # the model's skeleton: COCO has no place for torso, head and sigmas
+    return scores(*predict_set(predictor, ps, flip), replace(ps, sk=b))
 
 # %% ../nbs/40_predict.ipynb #511fc3ed
 def score_table(
@@ -264,14 +266,14 @@ def show_predictions(
     return fig
 
 # %% ../nbs/40_predict.ipynb #d36990e9
-def _jobs(what, boxes=None, root=None):
+def _jobs(what, boxes=None, root=None, sk=None):
     "[(file, name, image id, boxes or None, ids or None)] of an image, a folder or a COCO file"
     what = Path(what)
     if not what.exists(): raise SagePoseError(f"{what}: no such image, folder or COCO file")
     if what.suffix.lower()=='.json':
         if boxes: raise SagePoseError(f"{what}: a COCO file has boxes of its own; "
                                       f"leave out {boxes}")
-        return _coco_jobs(what, root)
+        return _coco_jobs(what, root, sk)
     base = what if what.is_dir() else what.parent
     files = image_files(what) if what.is_dir() else [what]
     names = [f.relative_to(base).as_posix() for f in files]
@@ -285,15 +287,17 @@ def _jobs(what, boxes=None, root=None):
     return jobs
 
 # %% ../nbs/40_predict.ipynb #8abd4f73
-def _coco_jobs(what, root):
+def _coco_jobs(what, root, sk=None):
     "Jobs of a COCO file; images without any annotation are one person"
     d = read_json(what, dict); root = Path(root or what.parent); bs,ids = {},{}
     def say(level, kind, at, text): raise SagePoseError(f"{what}, {at or 'top level'}: {text}")
     images = _entries(d, 'images', ('id','file_name'), say)
-    for n,a in enumerate(d.get('annotations') or []):
+    anns = d.get('annotations') or []
+    ours = {id(a) for a in of_category([a for a in anns if isinstance(a, dict)], d, sk)}
+    for n,a in enumerate(anns):
         if not isinstance(a, dict) or not isinstance(a.get('image_id'), (int,str)):
             say('', '', f'annotations[{n}]', 'lacks an image_id that is a number or a text')
-        if a.get('iscrowd') or 'bbox' not in a: continue
+        if a.get('iscrowd') or 'bbox' not in a or id(a) not in ours: continue
         for d_,v in ((bs,a['bbox']), (ids,a.get('id'))): d_.setdefault(a['image_id'], []).append(v)
     bad = [m for i in images if (m := _bad_name(i['file_name']))]
     if bad: raise SagePoseError(f"{what}: {bad[0]}")
@@ -373,8 +377,8 @@ def predict_paths(
     device='', step=32  # where to compute; pictures at a time
 ):                      # dictionary: people, images, skipped (messages), out
     "Predict files and write COCO results, a CSV and pictures"
-    jobs = _jobs(what, boxes, root)
     pred = run if isinstance(run, Predictor) else load(run, device)
+    jobs = _jobs(what, boxes, root, pred.sk)
     out,recs,bad = _out_folder(out, overwrite),[],[]
     for s in range(0, len(jobs), step):
         for r in _batch(pred, jobs[s:s+step], flip, out, draw):

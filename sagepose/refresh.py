@@ -47,7 +47,7 @@ def expand(
     t = {n:v.float() for n,v in d.items()}
     b = lambda kp,c: Belief(None, t[kp], t[c])
     return dict(fused=b('kpts','conf'), geo=b('geo','geo_conf'), app=b('app','app_conf'),
-                **{n:t[n] for n in ('p','alpha','w','seen') if n in t})
+                **{n:t[n] for n in ('p','alpha','w','w_topo','seen') if n in t})
 
 # %% ../nbs/29_refresh.ipynb #3ad94b48
 def write_labels(

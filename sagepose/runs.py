@@ -14,6 +14,7 @@ from importlib.metadata import version, PackageNotFoundError
 from pathlib import Path
 import numpy as np, torch
 from fastai.callback.core import Callback
+from fastai.torch_core import to_device
 from .skeleton import *
 from .config import *
 from .data import *
@@ -57,7 +58,8 @@ def run_state(learn):
 def restore(learn, s):
     "Put `s` of `run_state` back"
     t = learn.teachers
-    learn.model.load_state_dict(s['model']); learn.opt.load_state_dict(s['opt'])
+    learn.model.load_state_dict(s['model'])
+    learn.opt.load_state_dict(to_device(s['opt'], learn.dls.device))    # fastai leaves it where it is
     t.geo.module.load_state_dict(s['geo']); t.app.module.load_state_dict(s['app'])
     t.n,(t.geo.own,t.app.own) = s['n'],s['own']
     if hasattr(learn,'pseudo_labels') and 'judge' in s:     # a common start has none
@@ -191,7 +193,6 @@ def _prepare(cfg, resume, overwrite):
         raise SagePoseError(f"{out}: holds an unfinished run; "
                             "continue it (--resume) or overwrite it (--overwrite)")
     if resume: _same_config(cfg, read_config(out/'config.yaml'), out)
-    elif overwrite and ((out/'config.yaml').exists()): _clear(out)
     return ck
 
 # %% ../nbs/32_runs.ipynb #b0795276
@@ -239,12 +240,13 @@ def train(
 ):                      # the run's folder
     "Train, log and save; Ctrl-C leaves a checkpoint that `resume` continues from"
     ck = _prepare(cfg, resume, overwrite); out = Path(cfg.out); task = task(cfg, model)
+    log = RunLog(cfg, quiet=quiet,
+                 **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))
+    learn = task.learner([log, *cbs])   # what can go wrong has gone wrong by now
+    if ck is None and (out/'config.yaml').exists(): _clear(out)
     out.mkdir(parents=True, exist_ok=True)
     (out/'config.yaml').write_text(dump_config(cfg))
     (out/'versions.json').write_text(json.dumps(versions(), indent=1))
-    log = RunLog(cfg, quiet=quiet,
-                 **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))
-    learn = task.learner([log, *cbs])
     if cfg.semi: learn.pseudo_labels.folder = out/'pseudo_labels'
     say = (lambda *a: None) if quiet else print
     say(f"{task.sets.labelled}\n"
@@ -273,7 +275,7 @@ def finish(learn, log):
     last,people = (dict(log.rows[-1]),
                    (len(learn.task.sets.labelled),len(learn.task.sets.unlabelled or ())))
     m = dict(pck=last['pck'], best=log.best,
-             per_joint=dict(zip(learn.task.sk.names, learn.scores['per_joint'])),
+             per_joint={r['joint']:r['pck'] for r in log.joints if r['epoch']==last['epoch']},
              last=last, compute=compute(c, people), labelled=people[0],
              unlabelled=people[1], val=len(learn.dls.valid.dataset))
     (out/'pictures').mkdir(exist_ok=True)

@@ -11,7 +11,7 @@ __all__ = ['PoseSets', 'Seeded', 'normalise', 'denormalise', 'PoseBatch', 'pad_p
            'PoseTask', 'student_photo', 'fit', 'show_views']
 
 # %% ../nbs/31_training.ipynb #0c2a7ad9
-import ctypes, math, random, sys, warnings
+import ctypes, math, os, random, sys, warnings
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -65,7 +65,8 @@ class PoseSets:
             if len(rest): parts.append((rest.unlabel(), rest))
         if cfg.unlabelled:
             u = read_unlabelled(cfg.unlabelled, self.sk, cfg.boxes or None, root)
-            parts.append((u, _match(u, cfg.reference, self.sk, root)))
+            ids = not Path(cfg.unlabelled).is_dir()     # a folder's are no ids
+            parts.append((u, _match(u, cfg.reference, self.sk, root, ids)))
         if not parts:
             raise SagePoseError("no unlabelled people: set `unlabelled` to a COCO JSON "
                                 "or a folder, or semi=false to train on labels only"+faq('data'))
@@ -73,15 +74,33 @@ class PoseSets:
         self.reference = sum((p[1] for p in parts[1:]), parts[0][1])
 
 # %% ../nbs/31_training.ipynb #f91183e5
-def _match(u, path, sk, root):
+def _match(u, path, sk, root, ids=True):
     "Hidden labels for the people of `u`, visibility 0 where there are none"
     n,k = len(u),len(sk)
     kp,vis = np.zeros((n,k,2), np.float32),np.zeros((n,k), np.int64)
     if path:
-        r = read_coco(path, sk, root); at = {i:j for j,i in enumerate(r.ids)}
-        ij = [(i,at[a]) for i,a in enumerate(u.ids) if a in at]
-        if ij: i,j = np.array(ij).T; kp[i],vis[i] = r.kpts[j],r.vis[j]
+        r = read_coco(path, sk, root); i,j = _same_people(u, r, ids)
+        if not len(i): raise SagePoseError(f"{path}: holds nobody of {u.source}; hidden labels belong "
+                                           "to the same files, and in COCO files to the same ids")
+        kp[i],vis[i] = r.kpts[j],r.vis[j]
     return PoseSet(u.files, u.boxes, u.ids, u.image_ids, u.sk, kp, vis, u.areas, u.source, u.names)
+
+def _same_people(u, r, ids):
+    "Rows of `u` and `r` that are one person: the same picture, and the same id or the nearest box"
+    at = {}
+    for j,f in enumerate(r.files): at.setdefault(os.path.abspath(f), []).append(j)
+    pairs = []
+    for i,f in enumerate(u.files):
+        js = at.get(os.path.abspath(f), [])
+        same = ([j for j in js if r.ids[j]==u.ids[i]] if ids else
+                sorted(js, key=lambda j: -_iou(u.boxes[i], r.boxes[j])))
+        pairs += [(i,j) for j in same[:1]]
+    return np.array(pairs, int).reshape(-1,2).T
+
+def _iou(a, b):
+    "Common share of two boxes x,y,w,h"
+    lo,hi = np.maximum(a[:2], b[:2]),np.minimum(a[:2]+a[2:], b[:2]+b[2:])
+    c = np.maximum(hi-lo, 0).prod(); return c/(a[2:].prod()+b[2:].prod()-c)
 
 # %% ../nbs/31_training.ipynb #920c71f4
 class Seeded(Callback):
@@ -266,15 +285,16 @@ def estimate(self:PseudoLabels, x, t:Teachers, n=1, gen=None):
 @torch.no_grad()
 def before_batch(self:PseudoLabels):
     self.learn.pl,c = None,self.cfg
-    lam,m = schedule(c, self.pct_train)
+    step = self.epoch*self.n_iter+self.iter; pct = step/(self.n_iter*self.n_epoch)  # as in `sweeps`
+    lam,m = schedule(c, pct)
     if lam==0: return
     if c.freeze_bn: hold_statistics(self.model)
-    x,i = self.batch(); step = self.epoch*self.n_iter+self.iter
+    x,i = self.batch()
     if c.swept: e = self.recall(i, step)
     else:
         self.calibrate(step); e = self.estimate(x, self.learn.teachers)
         self.judge.update(e); e = self.weigh(e, i)
-    self.learn.pl = dict(e, x=x, i=i, lam=lam, m=m)
+    self.learn.pl = dict(e, x=x, i=i, lam=lam, m=m, pct=pct)
 
 @patch
 def weigh(self:PseudoLabels, e, i):
@@ -396,7 +416,7 @@ class StrongViews(Callback):
     def after_loss(self):
         if self.pl is None: return
         l = self.consistency(); more = self.pl['lam']*l
-        if self.cfg.priors and self.pct_train>=self.cfg.stage3: more = more+self.structure()
+        if self.cfg.priors and self.pl['pct']>=self.cfg.stage3: more = more+self.structure()
         self.learn.pl.update(loss=l.detach(), added=more.detach())
         if (akm := self.learn.pseudo_labels.judge.akm) is not None: self.misplacement(akm)
         self.learn.loss_grad = self.loss_grad+more
@@ -496,11 +516,13 @@ class PseudoLog(Callback):
     "Per-joint sums over an epoch of what the gates did: `learn.pseudo`"
     order,run_valid = 55,False
     def __init__(self, ref=None): self.ref = ref
-    def before_train(self): self.s,self.learn.pseudo = {},{}
+    def before_train(self):
+        self.s,self.learn.pseudo = {},{}
+        if self.ref is not None: self.ref = tuple(t.to(self.dls.device) for t in self.ref)
     def after_loss(self):
         p = getattr(self.learn,'pl',None)
         if p is None: return
-        r = self.rows(p); n = tuple(r); s = torch.stack(list(r.values())).sum(1).double()
+        r = self.rows(p); n = tuple(r); s = torch.stack(list(r.values())).sum(1).to(_sums(p['w']))
         self.s[n] = self.s[n]+s if n in self.s else s
     def after_train(self):
         if not self.s: return
@@ -512,6 +534,8 @@ class PseudoLog(Callback):
         out = {k:v/np.maximum(per(k),1e-9) for k,v in s.items()
                if k not in ('n','n3','known','kept','dropped')}
         self.learn.pseudo = dict(out, tau=self.learn.pseudo_labels.gates.tau.cpu().numpy())
+
+def _sums(t): return torch.float32 if t.device.type=='mps' else torch.float64   # MPS has no float64
 
 # %% ../nbs/31_training.ipynb #9532211e
 @patch
@@ -530,7 +554,7 @@ def rows(self:PseudoLog, p):
 @patch
 def truths(self:PseudoLog, p):
     "The same for what hidden labels say"
-    f,w = p['fused'],p['w']; r = [t.to(w.device)[p['i']] for t in self.ref]
+    f,w = p['fused'],p['w']; r = [t[p['i']] for t in self.ref]
     has = (r[1]>0)&torch.isfinite(r[2])[:,None]
     ok,g,a = (oracle(b.kpts, *r)*has for b in (f,p['geo'],p['app'])); has = has.to(w)
     return dict(known=has, accuracy=ok, kept=has*w, kept_accuracy=ok*w,

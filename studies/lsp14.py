@@ -1,7 +1,8 @@
 """100 real labels: LSP's training half, its hidden labels, and LSP-extended on demand, at equal compute.
 
     python studies/lsp14.py DATA [STUDY] [--seeds 0,1,2] [--arms "labels only,method,semi views=2"]
-                            [--size 128] [--lspet 1500] [--looks 4] [--camera 0] [--test OTHER.json]
+                            [--size 128] [--lspet 1500] [--looks 4] [--camera 0] [--people 6000]
+                            [--test OTHER.json]
 
 DATA is a folder with train.json, val.json, unlabeled.json, unlabeled_reference.json and
 splits/labels_100_seed*.json, all COCO keypoints. For seeds without such a file labels are drawn. STUDY is
@@ -9,17 +10,21 @@ one of `sagepose ablate --list`, default baselines; --looks are the views of a p
 averages in a sweep; --camera the chance that a view of the student is seen through another camera; --test
 is a COCO file to test on as well, of any skeleton that shares names of joints, and may be repeated.
 --lspet are so many people of LSP-extended beside the pool, those that a network of the labels alone is
-surest of; 1: all of them. A killed study continues with the same command, and several processes may share
+surest of; 1: all of them. With --people all arms start from a network that has learned from so many
+generated people, in 611 steps of 36 (66 thousand F, which are not counted). A killed study continues with the same command, and several processes may share
 it with other --seeds or --arms."""
 import argparse, json, random, shutil
 from pathlib import Path
 import numpy as np, torch, fastai.basics
+from filelock import FileLock
 from sagepose.ablations import pick_arms, run_study, save_results
 from sagepose.config import PoseConfig, override, recipes
 from sagepose.data import Crops, read_coco, write_coco
 from sagepose.heatmaps import decode
 from sagepose.models import save_model
+from sagepose.people import write_people
 from sagepose.predict import load
+from sagepose.runs import train
 from sagepose.training import PoseTask, fit
 
 # labels until their curve is flat, then two learning-rate cycles, each after a sweep over everybody;
@@ -48,15 +53,31 @@ def base(a, ids):
     return override(PoseConfig(), 'lsp14', labelled=d/'train.json', val=d/'val.json', pool=True, **more,
         **recipe(a.steps), sweep_views=a.looks, camera=a.camera, labelled_ids=ids,
         crop=(a.size,a.size), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3, width=64,
-        freeze=2, lr=a.lr, steps=a.steps, epoch_steps=47)
+        freeze=2, lr=a.lr, steps=a.steps, epoch_steps=47, init=str(people(a)) if a.people else '')
+
+# labels alone, as all arms learn before their first pseudo-label
+alone = dict(pool=False, semi=False, rounds=0, bs=36, bs0=0, device='cpu')
+
+def people(a): return Path(a.out)/f'people{a.people}'
+
+def learn_people(a):
+    """The run folder of a network that has learned from `a.people` generated people;
+    trained if it is not there"""
+    to = people(a)
+    with FileLock(f'{to}.lock'):    # other processes wait
+        if (to/'metrics.json').exists(): return
+        d = write_people(Path(a.out)/'generated', a.people, 8, 300, size=(a.size,a.size),
+                         skeleton='lsp14', seed=77, overwrite=True)
+        files = dict(labelled=d/'labelled.json', val=d/'val.json', unlabelled='', reference='', root='')
+        train(override(base(a, ''), **alone, **files, init='', steps=611, out=to), overwrite=True)
 
 def network(data, ids, to, size=128, steps=start, seed=0):
     """The `Predictor` in the folder `to`, of the labels `ids` alone; trained as before the first pseudo-label
     if it is not there"""
     if not (to/'model.safetensors').exists():
-        a = argparse.Namespace(data=data, size=size, steps=steps, lr=1e-2, lspet=0, looks=1, camera=0.)
-        l = PoseTask(override(base(a, ids), pool=False, semi=False, rounds=0, bs=36, bs0=0, seed=seed,
-                              device='cpu')).learner()
+        a = argparse.Namespace(data=data, size=size, steps=steps, lr=1e-2, lspet=0, looks=1, camera=0.,
+                               people=0)
+        l = PoseTask(override(base(a, ids), **alone, seed=seed)).learner()
         with l.no_bar(),l.no_logging(): fit(l)
         save_model(to, l.teachers.app.module, l.task.sk, l.task.cfg.crop)
     return load(to, 'cpu')
@@ -80,15 +101,17 @@ if __name__=='__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('data'); p.add_argument('study', nargs='?', default='baselines')
     for n,v in dict(seeds='0,1,2', arms='', size=128, steps=1034, labels=100, lr=1e-2, lspet=0, looks=8,
-                    camera=recipes['rounds']['camera'], out='', results='results', devices='').items():
+                    people=0, camera=recipes['rounds']['camera'], out='', results='results', devices='').items():
         p.add_argument(f'--{n}', type=type(v), default=v)
     p.add_argument('--test', action='append', default=[])
     a = p.parse_args(); seeds = [int(s) for s in a.seeds.split(',')]
     name = (f'lsp14_{a.labels}_{a.size}'+'_lspet'*(a.lspet>0)+f'{a.lspet}'*(a.lspet>1)
-            +f'_{a.steps}'*(a.steps!=1034))
+            +f'_people{a.people}'*(a.people>0)+f'_{a.steps}'*(a.steps!=1034))
     a.out = a.out or f'runs/{name}'; ids = splits(a, a.out, seeds)
     said = (f'python studies/lsp14.py DATA {a.study} --seeds {a.seeds} --size {a.size} --steps {a.steps} '
-            f'--labels {a.labels} --lspet {a.lspet} --looks {a.looks} --camera {a.camera}')
+            f'--labels {a.labels} --lspet {a.lspet} --looks {a.looks} --camera {a.camera}'
+            +f' --people {a.people}'*(a.people>0))
+    if a.people: learn_people(a)
     for s in seeds*(a.lspet>1): surest(a, str(ids).format(seed=s), s)
     rep = run_study(pick_arms(a.study, a.arms), base(a, ids), a.out, seeds, a.study,
                     tests=a.test, devices=a.devices.split(',') if a.devices else (),
