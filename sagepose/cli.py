@@ -1,4 +1,4 @@
-"""`sagepose demo | train | eval | predict | check | ablate`, from a terminal
+"""`sagepose demo | train | eval | predict | check | ablate | people`, from a terminal
 
 Docs: https://sagepose.github.io/sagepose/cli.html.md"""
 
@@ -6,7 +6,7 @@ Docs: https://sagepose.github.io/sagepose/cli.html.md"""
 
 # %% auto #0
 __all__ = ['commands', 'order', 'command', 'arg', 'parser', 'check_cmd', 'check_run', 'train_cmd', 'eval_cmd', 'predict_cmd',
-           'demo_config', 'train_all', 'demo_table', 'demo_pictures', 'demo_cmd', 'ablate_cmd', 'main']
+           'demo_config', 'train_all', 'demo_table', 'demo_pictures', 'demo_cmd', 'people_cmd', 'ablate_cmd', 'main']
 
 # %% ../nbs/41_cli.ipynb #66049b18
 import argparse, io, json, os, shutil, sys
@@ -356,6 +356,31 @@ def demo_cmd(a):
     print(_next.format(out=out))
     return 0
 
+# %% ../nbs/41_cli.ipynb #481d5ed7
+def _size_of(s):
+    "Two numbers from a string, e.g. 128,96"
+    hw = _ints(s.replace('x',','), '--size')
+    if len(hw)!=2 or min(hw)<32:
+        raise SagePoseError(f"--size={s!r} should be height and width, at least 32, e.g. 128,96")
+    return hw
+
+@command(arg('out', help='folder to write'),
+         arg('--labelled', type=int, default=4000, help='people with labels'),
+         arg('--unlabelled', type=int, default=0, help='people with boxes only'),
+         arg('--val', type=int, default=300, help='people for validation, with labels'),
+         arg('--size', default='128,96', help='height and width of the pictures'),
+         arg('--skeleton', default='coco17', help='name or YAML file; keypoints that people have'),
+         arg('--seed', type=int, default=0, help='other people'), _over)
+def people_cmd(a):
+    "Draw people and write them as COCO files, to learn from before few real labels (init=)"
+    from sagepose.people import write_people
+    out = write_people(a.out, a.labelled, a.unlabelled, a.val, _size_of(a.size), a.skeleton, a.seed,
+                       a.overwrite, workers=min(_cores(), 8))
+    print(f"""{a.labelled+a.unlabelled+a.val} people are in {out}; to start from them:
+  sagepose train semi=false labelled={out}/labelled.json val={out}/val.json out=runs/start
+  sagepose train init=runs/start recipe=rounds labelled=labels.json unlabelled=photos/ out=runs/mine""")
+    return 0
+
 # %% ../nbs/41_cli.ipynb #fef2eb33
 def _study_args(what):
     "Arguments of `ablate` as (name, YAML file or None, key=value strings)"
@@ -428,7 +453,7 @@ def _overview():
                       'Semi-supervised fine-tuning of 2D pose models', '', *rows, '',
                       'sagepose COMMAND --help says more; all settings: sagepose train --help'])
 
-order = ['demo','train','eval','predict','check','ablate']
+order = ['demo','train','eval','predict','check','ablate','people']
 
 def _run(argv):
     "Exit code of the command line `argv`"

@@ -307,17 +307,26 @@ def _coco_jobs(what, root, sk=None):
     return [(root/i['file_name'], i['file_name'], *at(i)) for i in ims]
 
 # %% ../nbs/40_predict.ipynb #b1ee439e
+_results = 'predictions.json','predictions.csv','pictures'
+
 def _out_folder(out, overwrite):
-    "The folder to write into, emptied of an earlier prediction if `overwrite`"
-    out,names = Path(out),('predictions.json','predictions.csv','pictures')
-    ours = [out/n for n in names if (out/n).exists()]
+    "The folder to write into, and one inside it for what is not yet whole"
+    out = Path(out); ours = [out/n for n in _results if (out/n).exists()]
     if ours and not overwrite: raise SagePoseError(f"{ours[0]}: exists already; "
         "name another folder (--out), or overwrite it (--overwrite)")
     if out.exists() and not out.is_dir():
         raise SagePoseError(f"{out}: is a file, not a folder to write into")
-    for o in ours: shutil.rmtree(o) if o.is_dir() else o.unlink()
-    out.mkdir(parents=True, exist_ok=True)
-    return out
+    part = out/'.part'; shutil.rmtree(part, ignore_errors=True); part.mkdir(parents=True)
+    return out,part
+
+def _put(part, out):
+    "Results into the place of those of an earlier prediction"
+    for n in _results:
+        o = out/n
+        if o.is_dir(): shutil.rmtree(o)
+        else: o.unlink(missing_ok=True)
+        if (part/n).exists(): os.replace(part/n, o)
+    part.rmdir()
 
 def _write(out, recs, sk):
     "Write records as COCO results and as a table"
@@ -379,10 +388,12 @@ def predict_paths(
     "Predict files and write COCO results, a CSV and pictures"
     pred = run if isinstance(run, Predictor) else load(run, device)
     jobs = _jobs(what, boxes, root, pred.sk)
-    out,recs,bad = _out_folder(out, overwrite),[],[]
+    (out,part),recs,bad = _out_folder(out, overwrite),[],[]
     for s in range(0, len(jobs), step):
-        for r in _batch(pred, jobs[s:s+step], flip, out, draw):
+        for r in _batch(pred, jobs[s:s+step], flip, part, draw):
             bad.append(r) if isinstance(r, str) else recs.extend(r)
-    if not recs: raise SagePoseError(bad[0] if bad else f"{what}: no person to predict")
-    _write(out, recs, pred.sk)
+    if not recs:
+        shutil.rmtree(part)     # an earlier prediction stays
+        raise SagePoseError(bad[0] if bad else f"{what}: no person to predict")
+    _write(part, recs, pred.sk); _put(part, out)
     return dict(people=len(recs), images=len(jobs)-len(bad), skipped=bad, out=out)

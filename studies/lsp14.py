@@ -29,9 +29,9 @@ from sagepose.training import PoseTask, fit
 
 # labels until their curve is flat, then two learning-rate cycles, each after a sweep over everybody;
 # the better 60 % of each joint
-start = 470     # steps of stage 0, however long the run
-def recipe(steps):
-    s = min(start/steps, 1); return dict(recipe='rounds', bs0=36, stage1=s, stage2=s)
+start = 470     # steps of stage 0, however long the run; half as many after generated people
+def recipe(steps, first=start):
+    s = min(first/steps, 1); return dict(recipe='rounds', bs0=36, stage1=s, stage2=s)
 
 def splits(a, out, seeds):
     """Write the image ids of the labels, a file for each seed: those of DATA, else drawn;
@@ -51,7 +51,8 @@ def base(a, ids):
                 reference=where/'unlabeled_reference.json',
                 root=str(d) if a.lspet>1 else '') if a.lspet else {}
     return override(PoseConfig(), 'lsp14', labelled=d/'train.json', val=d/'val.json', pool=True, **more,
-        **recipe(a.steps), sweep_views=a.looks, camera=a.camera, labelled_ids=ids,
+        **recipe(a.steps, start//2 if a.people else start), sweep_views=a.looks, camera=a.camera,
+        labelled_ids=ids,
         crop=(a.size,a.size), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3, width=64,
         freeze=2, lr=a.lr, steps=a.steps, epoch_steps=47, init=str(people(a)) if a.people else '')
 

@@ -61,7 +61,7 @@ changes = {
     'masking: four boxes, hard joints first (AKM)':
         ('recovery','adaptive masking','no masks','recover/covered'),
     'masking: one box, hard joints first':('recovery','adaptive, one box','no masks','recover/covered'),
-    'priors, at a loose threshold':('priors','priors, loose','no priors, loose','drift/share'),
+    'priors, at a loose threshold (against the same without)':('priors','priors, loose','no priors, loose','drift/share'),
     'everything but cameras':('mechanisms','everything','spine','recover/covered')}
 # the same change on real people -> file, arm, reference
 real = {
@@ -70,7 +70,8 @@ real = {
     'a fixed threshold of .5':('baselines','without cameras, threshold .5','without cameras'),
     **{n:('parts',a,'as it is') for n,a in {
         'one teacher, one look':'one teacher, one view', 'two strong views':'two views',
-        'a gate for whole people too':'gate for people too', 'no gate at all':'no gate',
+        'three strong views':'three views', 'a gate for whole people too':'gate for people too',
+        'no gate at all':'no gate',
         'structure priors, weights and silence':'structure',
         'masking: four boxes, hard joints first (AKM)':'adaptive masking'}.items()},
     'everything but cameras':('mechanisms','everything','spine')}
@@ -121,4 +122,4 @@ def test_structure_on_real_people():
     ran = [by_seed(read_results(root/f'results/lsp14_100_128_{f}.json').data, n)[[0,1,2]].mean()
            for f,n in (('baselines','method'),('parts','as it is'),('mechanisms','spine'))]
     m,again,without = map(num, ran)
-    for said in (f'with cameras ({m}, and {again} when', f'without them, {without})'): assert said in readme, said
+    for said in (f'with cameras ({m}, and {again} when', f'method without them, {without})'): assert said in readme, said
