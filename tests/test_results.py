@@ -35,6 +35,7 @@ def gains(name, n, k):
 @pytest.mark.parametrize('name,n,k', [
     ('lsp14_50_128_baselines',  8, 3),
     ('lsp14_100_128_baselines', 5, 5),
+    ('lsp14_100_128_people6000_987_baselines', 3, 0),
     ('demo_baselines',          9, 9),
     ('generated_baselines',     3, 0)])
 def test_gains(name, n, k):
@@ -113,6 +114,12 @@ def test_all_labels():
     a = by_seed(d, 'all labels'); assert a.size==3
     said = f'all 700 labels the same network reaches {num(a.mean())}.'
     assert said in readme, said
+
+def test_generated_people_first():
+    a,b = (read_results(root/f'results/lsp14_100_128_{n}baselines.json').data for n in ('','people6000_987_'))
+    best = [by_seed(d, 'labels only', best=True)[[0,1,2]] for d in (a,b)]
+    c = mean_ci(best[1]-best[0]); said = f'the best look of 100 labels by {span(c)[1:]} points'
+    assert c.n==3 and said in readme, said
 
 def test_structure_on_real_people():
     d = read_results(root/'results/lsp14_100_128_parts.json').data
