@@ -1,4 +1,5 @@
 "Every number of README.md's tables is what the files in results/ say"
+import json
 from functools import lru_cache
 from pathlib import Path
 import pytest
@@ -120,6 +121,12 @@ def test_generated_people_first():
     best = [by_seed(d, 'labels only', best=True)[[0,1,2]] for d in (a,b)]
     c = mean_ci(best[1]-best[0]); said = f'the best look of 100 labels by {span(c)[1:]} points'
     assert c.n==3 and said in readme, said
+
+def test_generated_people_to_the_end():
+    rows = json.loads((root/'results/lsp14_100_128_mixed.json').read_text())['rows']
+    last = {o['seed']:100*o['pck'] for o in rows if o['arm']=='labels'}     # rows are in order
+    c = mean_ci(list(last.values())); said = f'{c.mean:.1f} [{c.lo:.1f}, {c.hi:.1f}] at the last step'
+    assert len(last)==3 and said in readme, said
 
 def test_structure_on_real_people():
     d = read_results(root/'results/lsp14_100_128_parts.json').data
