@@ -107,13 +107,13 @@ def joint_cutout(
     noise=.5            # chance of a box being filled with noise instead of the mean
 ):                      # (b,3,H,W); (b,k) bool: covered keypoints
     "Cover boxes around random keypoints of each picture"
-    b,k = kpts.shape[:2]; H,W = x.shape[-2:]; dev = x.device; m = min(n[1], k)
+    b,k = kpts.shape[:2]; H,W = x.shape[-2:]; dev = x.device; most = min(n[1], k)
     rnd = lambda *s: torch.rand(*s, generator=generator).to(dev)
-    pick = (torch.multinomial(torch.ones(b,k), m, generator=generator).to(dev) if p is None
-            else gumbel_top(p+1e-6, m, generator)[0])
-    on = torch.arange(m, device=dev)<(n[0]+(rnd(b,1)*(n[1]-n[0]+1)).floor())
-    half = (size[0]+rnd(b,m,2)*(size[1]-size[0]))*max(H,W)
-    c = kpts.gather(1, pick[...,None].expand(-1,-1,2))+(rnd(b,m,2)-.5)*half
+    pick = (torch.multinomial(torch.ones(b,k), most, generator=generator).to(dev) if p is None
+            else gumbel_top(p+1e-6, most, generator)[0])
+    on = torch.arange(most, device=dev)<(n[0]+(rnd(b,1)*(n[1]-n[0]+1)).floor())
+    half = (size[0]+rnd(b,most,2)*(size[1]-size[0]))*max(H,W)
+    c = kpts.gather(1, pick[...,None].expand(-1,-1,2))+(rnd(b,most,2)-.5)*half
     near = lambda t,i: ((t-c[...,i,None]).abs()<=half[...,i,None])&on[...,None]
     m = (near(torch.arange(H, device=dev), 1)[...,None]
          &near(torch.arange(W, device=dev), 0)[:,:,None])

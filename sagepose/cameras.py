@@ -176,6 +176,7 @@ def _bend(self, p, jac=True):
     J = [gw*p[...,i:i+1]-g@(w*c[:,i:i+1])+a[:,None,i+1] for i in (0,1)]
     return s,torch.stack(J, -1)
 
+# %% ../nbs/05_cameras.ipynb #8360692f
 def _sheet_back(self, p):
     p = (p-self.mid.to(p))/self.R
     return (p+self._bend(p, False)[0])*self.R+self.mid.to(p)

@@ -350,6 +350,7 @@ def _check_anns(src, anns, wh, d, skeleton, say):
     _check_use(used, seen, sk, src, say)
     return used
 
+# %% ../nbs/11_check.ipynb #b0ba8e08
 def _check_use(used, seen, sk, src, say):
     "Whether anybody is left to use, and every joint is labelled for somebody"
     who = 'labelled person' if sk else 'person with a box'

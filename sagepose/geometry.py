@@ -57,6 +57,7 @@ def _apply(M, p):
     d = p@M[:,2,:2,None]+M[:,2,2][:,None,None]
     return q/d.clamp(min=1e-4)
 
+# %% ../nbs/03_geometry.ipynb #faae4672
 class Projective(Warp):
     "The warp of a 3x3 matrix on pixels"
     def __init__(self, M, crop, flip=None):

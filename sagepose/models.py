@@ -141,8 +141,7 @@ def _hub(model):
 def _fitted(model, sd, source):
     "The weights `sd` by the names and in the shapes of the trunk of `model`"
     own = model.trunk.state_dict(); sd = {k.removeprefix('trunk.'):v for k,v in sd.items()}
-    lacks = lambda d: [k for k,v in own.items() if k not in d or d[k].shape!=v.shape]
-    if not lacks(sd): return sd
+    if all(k in sd and sd[k].shape==v.shape for k,v in own.items()): return sd
     with torch.random.fork_rng(devices=[]):
         try: a,b = (_by_timm(model, sd, seed) for seed in (0,1))
         except Exception as e: why = str(e).strip().splitlines()[-1].strip()

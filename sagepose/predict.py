@@ -293,11 +293,11 @@ def _coco_jobs(what, root, sk=None):
     def say(level, kind, at, text): raise SagePoseError(f"{what}, {at or 'top level'}: {text}")
     images = _entries(d, 'images', ('id','file_name'), say)
     anns = d.get('annotations') or []
-    ours = {id(a) for a in of_category([a for a in anns if isinstance(a, dict)], d, sk)}
     for n,a in enumerate(anns):
         if not isinstance(a, dict) or not isinstance(a.get('image_id'), (int,str)):
             say('', '', f'annotations[{n}]', 'lacks an image_id that is a number or a text')
-        if a.get('iscrowd') or 'bbox' not in a or id(a) not in ours: continue
+    for a in of_category(anns, d, sk):
+        if a.get('iscrowd') or 'bbox' not in a: continue
         for d_,v in ((bs,a['bbox']), (ids,a.get('id'))): d_.setdefault(a['image_id'], []).append(v)
     bad = [m for i in images if (m := _bad_name(i['file_name']))]
     if bad: raise SagePoseError(f"{what}: {bad[0]}")
@@ -328,6 +328,7 @@ def _put(part, out):
         if (part/n).exists(): os.replace(part/n, o)
     part.rmdir()
 
+# %% ../nbs/40_predict.ipynb #72cdb3f9
 def _write(out, recs, sk):
     "Write records as COCO results and as a table"
     (out/'predictions.json').write_text(json.dumps(recs))

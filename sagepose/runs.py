@@ -243,7 +243,7 @@ def train(
     log = RunLog(cfg, quiet=quiet,
                  **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))
     learn = task.learner([log, *cbs])   # what can go wrong has gone wrong by now
-    if ck is None and (out/'config.yaml').exists(): _clear(out)
+    if overwrite and not resume and (out/'config.yaml').exists(): _clear(out)
     out.mkdir(parents=True, exist_ok=True)
     (out/'config.yaml').write_text(dump_config(cfg))
     (out/'versions.json').write_text(json.dumps(versions(), indent=1))

@@ -11,8 +11,8 @@ averages in a sweep; --camera the chance that a view of the student is seen thro
 is a COCO file to test on as well, of any skeleton that shares names of joints, and may be repeated.
 --lspet are so many people of LSP-extended beside the pool, those that a network of the labels alone is
 surest of; 1: all of them. With --people all arms start from a network that has learned from so many
-generated people, in 611 steps of 36 (66 thousand F, which are not counted). A killed study continues with the same command, and several processes may share
-it with other --seeds or --arms."""
+generated people, in 611 steps of 36 (66 thousand F, which are not counted). A killed study continues with
+the same command, and several processes may share it with other --seeds or --arms."""
 import argparse, json, random, shutil
 from pathlib import Path
 import numpy as np, torch, fastai.basics
@@ -52,9 +52,9 @@ def base(a, ids):
                 root=str(d) if a.lspet>1 else '') if a.lspet else {}
     return override(PoseConfig(), 'lsp14', labelled=d/'train.json', val=d/'val.json', pool=True, **more,
         **recipe(a.steps, start//2 if a.people else start), sweep_views=a.looks, camera=a.camera,
-        labelled_ids=ids,
-        crop=(a.size,a.size), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3, width=64,
-        freeze=2, lr=a.lr, steps=a.steps, epoch_steps=47, init=str(people(a)) if a.people else '')
+        labelled_ids=ids, crop=(a.size,a.size), backbone='tf_efficientnet_lite0', pretrained='offline',
+        levels=3, width=64, freeze=2, lr=a.lr, steps=a.steps, epoch_steps=47,
+        init=str(people(a)) if a.people else '')
 
 # labels alone, as all arms learn before their first pseudo-label
 alone = dict(pool=False, semi=False, rounds=0, bs=36, bs0=0, device='cpu')
@@ -62,8 +62,7 @@ alone = dict(pool=False, semi=False, rounds=0, bs=36, bs0=0, device='cpu')
 def people(a): return Path(a.out)/f'people{a.people}'
 
 def learn_people(a):
-    """The run folder of a network that has learned from `a.people` generated people;
-    trained if it is not there"""
+    "Train the network that learns from `a.people` generated people alone, if it is not there"
     to = people(a)
     with FileLock(f'{to}.lock'):    # other processes wait
         if (to/'metrics.json').exists(): return
@@ -102,7 +101,8 @@ if __name__=='__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('data'); p.add_argument('study', nargs='?', default='baselines')
     for n,v in dict(seeds='0,1,2', arms='', size=128, steps=1034, labels=100, lr=1e-2, lspet=0, looks=8,
-                    people=0, camera=recipes['rounds']['camera'], out='', results='results', devices='').items():
+                    people=0, camera=recipes['rounds']['camera'], out='', results='results',
+                    devices='').items():
         p.add_argument(f'--{n}', type=type(v), default=v)
     p.add_argument('--test', action='append', default=[])
     a = p.parse_args(); seeds = [int(s) for s in a.seeds.split(',')]

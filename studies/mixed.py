@@ -68,5 +68,6 @@ if __name__=='__main__':
     ids = lsp14.splits(a, a.out, seeds); lsp14.learn_people(a)
     rows = [r for arm in a.arms.split(',') for s in seeds for r in run(a, arm, s, ids)]
     head = dict(command=f'python studies/mixed.py DATA --seeds {a.seeds} --arms {a.arms} --people {a.people} '
-                        f'--steps {a.steps}', version=versions()['sagepose'], device='cpu', date=str(date.today()))
+                        f'--steps {a.steps}', version=versions()['sagepose'],
+                device='cpu', date=str(date.today()))
     (Path(a.results)/'lsp14_100_128_mixed.json').write_text(json.dumps(dict(head, rows=rows), indent=1)+'\n')

@@ -63,7 +63,8 @@ changes = {
     'masking: four boxes, hard joints first (AKM)':
         ('recovery','adaptive masking','no masks','recover/covered'),
     'masking: one box, hard joints first':('recovery','adaptive, one box','no masks','recover/covered'),
-    'priors, at a loose threshold (against the same without)':('priors','priors, loose','no priors, loose','drift/share'),
+    'priors, at a loose threshold (against the same without)':
+        ('priors','priors, loose','no priors, loose','drift/share'),
     'everything but cameras':('mechanisms','everything','spine','recover/covered')}
 # the same change on real people -> file, arm, reference
 real = {
@@ -136,4 +137,5 @@ def test_structure_on_real_people():
     ran = [by_seed(read_results(root/f'results/lsp14_100_128_{f}.json').data, n)[[0,1,2]].mean()
            for f,n in (('baselines','method'),('parts','as it is'),('mechanisms','spine'))]
     m,again,without = map(num, ran)
-    for said in (f'with cameras ({m}, and {again} when', f'method without them, {without})'): assert said in readme, said
+    for said in (f'with cameras ({m}, and {again} when', f'method without them, {without})'):
+        assert said in readme, said
