@@ -565,7 +565,7 @@ def _load(name, given, root, skeleton, ids, found, sizes):
     file = str(folder)
     def say(level, kind, entry='', message='', file=file):
         found.append(Finding(level, kind, file, str(entry), message))
-    root = root.get(name) if isinstance(root, dict) else root
+    root = root.get(name) if isinstance(root, dict) else None if name=='extra' else root
     if boxes is not None or (name=='unlabelled' and Path(folder).is_dir()):
         src = _from_folder(folder, boxes, say, sizes)
     else: src = _from_coco(name, folder, root, skeleton, (ids or {}).get(name), say, sizes)
@@ -573,7 +573,7 @@ def _load(name, given, root, skeleton, ids, found, sizes):
 
 def _cross(seen, near, report):
     "Report photos that are in two sets"
-    for a,b,level in (('val','labelled','error'), ('val','unlabelled','error'),
+    for a,b,level in (('val','labelled','error'), ('val','extra','error'), ('val','unlabelled','error'),
                       ('labelled','unlabelled','warning')):
         if a not in seen or b not in seen: continue
         (src,say,A),(_,_,B) = seen[a],seen[b]
@@ -589,15 +589,17 @@ def check_data(
     unlabelled=None, # COCO JSON with boxes, a folder of crops, or (folder, CSV or JSON of boxes)
     val=None,        # COCO-keypoints JSON to validate with
     skeleton=None,   # `Skeleton`, its name or its YAML; that of the labelled file if None
-    root=None,       # image folder of the JSON files, or a dict by source; each file's own if None
+    root=None,       # image folder of the JSON files but `extra`, or a dict by source; default their own
     images:bool=True, # decode every image; otherwise only the lists are looked at
     max_report:int=20, # most lines to show
     ids:dict=None,   # source -> image ids to use of it (or the JSON file with them); all if None
-    near='error'     # level of look-alikes between val and training: 'error', 'warning', or None
+    near='error',    # level of look-alikes between val and training: 'error', 'warning', or None
+    extra=None       # COCO-keypoints JSON with more labelled persons, of whatever origin
 )->Report: # with all findings
     "Look for everything that would spoil a training with `labelled`, `unlabelled` and `val`"
     rep,seen = Report(max_report=max_report),{}
-    for name,given in (('labelled',labelled), ('unlabelled',unlabelled), ('val',val)):
+    for name,given in (('labelled',labelled), ('extra',extra), ('unlabelled',unlabelled),
+                       ('val',val)):
         if given is None: continue
         src,say = _load(name, given, root, skeleton, ids, rep.findings, rep.sizes)
         if src is None: continue

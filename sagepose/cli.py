@@ -50,6 +50,7 @@ def _level(near): return None if near=='off' else near
 @command(arg('labelled', help='COCO-keypoints JSON of the labelled people'),
          arg('unlabelled', nargs='?', help='COCO JSON with boxes, or a folder of images'),
          arg('--val', help='COCO-keypoints JSON to validate with'),
+         arg('--extra', help='COCO-keypoints JSON of more labelled people'),
          arg('--boxes', help='with a folder: CSV with file,x,y,w,h'),
          arg('--skeleton', help='shipped name or YAML file; default that of the labelled file'),
          arg('--max', type=int, default=40, help='most findings to print'), _root, _near)
@@ -58,7 +59,8 @@ def check_cmd(a):
     from sagepose.check import check_data
     u = (a.unlabelled,a.boxes) if a.boxes else a.unlabelled
     near = _level(a.near)
-    rep = check_data(a.labelled, u, a.val, a.skeleton, a.root, max_report=a.max, near=near)
+    rep = check_data(a.labelled, u, a.val, a.skeleton, a.root, max_report=a.max, near=near,
+                     extra=a.extra)
     print(rep)
     return 0 if rep.ok else 1
 
@@ -75,7 +77,7 @@ def check_run(
     part = cfg.labelled_ids and not (cfg.pool and cfg.semi)   # with `pool` all of it is used
     return check_data(cfg.labelled, u if cfg.semi and u else None, cfg.val or None,
                       cfg.skeleton or None, cfg.root or None, near=near, max_report=8,
-                      ids=dict(labelled=cfg.labelled_ids) if part else None)
+                      extra=cfg.extra or None, ids=dict(labelled=cfg.labelled_ids) if part else None)
 
 def _split(what):
     "Arguments of `train` as (YAML file or None, key=value strings)"
@@ -372,13 +374,13 @@ def _size_of(s):
          arg('--skeleton', default='coco17', help='name or YAML file; keypoints that people have'),
          arg('--seed', type=int, default=0, help='other people'), _over)
 def people_cmd(a):
-    "Draw people and write them as COCO files, to learn from before few real labels (init=)"
+    "Draw people and write them as COCO files, to learn from before few real labels and beside them"
     from sagepose.people import write_people
     out = write_people(a.out, a.labelled, a.unlabelled, a.val, _size_of(a.size), a.skeleton, a.seed,
                        a.overwrite, workers=min(_cores(), 8))
-    print(f"""{a.labelled+a.unlabelled+a.val} people are in {out}; to start from them:
+    print(f"""{a.labelled+a.unlabelled+a.val} people are in {out}; to start from them, and to keep them as half of each batch:
   sagepose train semi=false labelled={out}/labelled.json val={out}/val.json out=runs/start
-  sagepose train init=runs/start recipe=rounds labelled=labels.json unlabelled=photos/ out=runs/mine""")
+  sagepose train semi=false init=runs/start labelled=labels.json extra={out}/labelled.json out=runs/mine""")
     return 0
 
 # %% ../nbs/41_cli.ipynb #fef2eb33

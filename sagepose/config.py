@@ -26,6 +26,8 @@ class _Data:
     root:str=''             # folder of the images; empty: that of each JSON
     boxes:str=''            # with a folder of unlabelled images: CSV with file,x,y,w,h
     labelled_ids:str=''     # JSON list of image ids: only these of the labelled file are labels
+    extra:str=''            # COCO-keypoints JSON of more labelled people, such as generated ones
+    extra_share:float=.5    # their share of each labelled batch, however many they are
     pool:bool=False         # are the other people of the labelled file unlabelled ones?
     reference:str=''        # hidden labels of the unlabelled set, for reports only
     crop:tuple=(256,192)    # height and width of a crop in pixels
@@ -269,7 +271,7 @@ def _check_numbers(cfg, where):
         if getattr(cfg,k)<1: raise ConfigError(
             f"{where}: {k}={getattr(cfg,k)} should be at least 1")
     for k in ('stage1','stage2','ramp','decay_geo','decay_app','tau_ins','tau_kpt','floor','stage3',
-              'hold','hold_until','camera','cutmix','fda','adain'):
+              'hold','hold_until','camera','cutmix','fda','adain','extra_share'):
         if not 0<=getattr(cfg,k)<=1: raise ConfigError(
             f"{where}: {k}={getattr(cfg,k)} should be from 0 to 1")
     for k,v in asdict(cfg).items():
@@ -291,6 +293,8 @@ def check_config(cfg, where='config'):
     if cfg.bs0 and cfg.accum>1: raise ConfigError(
         f"{where}: bs0={cfg.bs0} changes the batch, which accum={cfg.accum} cannot follow; "
         "use one of them")
+    if cfg.extra_share==1: raise ConfigError(
+        f"{where}: extra_share=1 leaves no place for the people of `labelled`")
     if cfg.fda+cfg.adain>1: raise ConfigError(
         f"{where}: fda={cfg.fda} and adain={cfg.adain} are chances of one crop; together at most 1")
     if cfg.prior_lo>cfg.prior_hi: raise ConfigError(
@@ -395,15 +399,15 @@ def sweeps(
 _counted = {}
 def count_people(
     cfg:PoseConfig
-):              # (labelled, unlabelled)
+):              # (labelled, those of `extra` with them; unlabelled)
     "How many people the files of `cfg` hold; they are read again only when they have changed"
     from sagepose.training import PoseSets
-    files = [cfg.labelled, cfg.labelled_ids, cfg.unlabelled, cfg.boxes]
+    files = [cfg.labelled, cfg.labelled_ids, cfg.extra, cfg.unlabelled, cfg.boxes]
     key = (*files, cfg.pool, cfg.root, cfg.semi,
            *(os.path.getmtime(f) for f in files if f and os.path.exists(f)))
     if key not in _counted:
         s = PoseSets(replace(cfg, val='', reference=''))
-        _counted[key] = len(s.labelled),len(s.unlabelled or ())
+        _counted[key] = len(s.labelled)+len(s.extra or ()),len(s.unlabelled or ())
     return _counted[key]
 
 def labelled_bs(

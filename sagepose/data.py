@@ -6,7 +6,7 @@ Docs: https://sagepose.github.io/sagepose/data.html.md"""
 
 # %% auto #0
 __all__ = ['PoseSet', 'read_coco', 'image_files', 'read_folder', 'read_unlabelled', 'read_deeplabcut', 'write_coco',
-           'crop_matrix', 'apply_matrix', 'read_image', 'cut', 'crops', 'Crops', 'to_chw', 'LabelledLoader',
+           'crop_matrix', 'apply_matrix', 'read_image', 'cut', 'crops', 'Crops', 'to_chw', 'Beside', 'LabelledLoader',
            'EndlessOrder', 'endless', 'pose_dls', 'describe']
 
 # %% ../nbs/12_data.ipynb #87ecf866
@@ -464,6 +464,17 @@ def to_chw(
     "Pictures as networks want them: channels first"
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, -3)))
 
+# %% ../nbs/12_data.ipynb #08f98ed0
+class Beside(torch.utils.data.Dataset):
+    "Labelled crops and more of them: a `LabelledLoader` fills `share` of each batch with the second"
+    n_inp = 1
+    def __init__(self, ds, extra, share=.5): self.ds,self.extra,self.share = ds,extra,share
+    def __len__(self): return len(self.ds)+len(self.extra)
+    def __getitem__(self, i):
+        j = i[0] if isinstance(i, tuple) else i
+        d,j = (self.ds,j) if j<len(self.ds) else (self.extra,j-len(self.ds))
+        return d[(j,i[1])] if isinstance(i, tuple) else d[j]
+
 # %% ../nbs/12_data.ipynb #b95aca13
 class LabelledLoader(DataLoader):
     "fastai's loader with a seeded order, `epoch_steps` batches an epoch"
@@ -474,13 +485,26 @@ class LabelledLoader(DataLoader):
     def resize(self, bs):
         "Batches of `bs` from now on, as many an epoch as before"
         self.bs = min(bs, len(self.dataset)); self.n = self.steps*self.bs
+    @property
+    def more(self):
+        "How many of a batch come from the extra people of a `Beside`"
+        return min(round(getattr(self.dataset,'share',0)*self.bs), self.bs-1)
     def get_idxs(self):
-        n = len(self.dataset)
+        n,m = len(self.dataset),self.more
         if not self.train: return list(range(n))
-        r = np.random.default_rng([self.seed,self.epoch]); need = self.steps*self.bs
-        order = np.concatenate([r.permutation(n) for _ in range(-(-need//n))])[:need]
-        seeds = r.integers(2**31, size=need); self.epoch += 1
+        r = np.random.default_rng([self.seed,self.epoch]); self.epoch += 1
+        draw = lambda lo,hi,b: _passes(r, lo, hi, self.steps*b).reshape(self.steps, b)
+        own = len(self.dataset.ds) if isinstance(self.dataset, Beside) else n
+        order = draw(0, own, self.bs-m)
+        if m: order = np.concatenate([order, draw(own, n, m)], 1)
+        order = order.ravel()
+        seeds = r.integers(2**31, size=len(order))
         return [(int(i),int(s)) for i,s in zip(order, seeds)]
+
+def _passes(r, lo, hi, need):
+    "`need` of the numbers from `lo` to `hi`, a new order in each pass"
+    n = hi-lo
+    return lo+np.concatenate([r.permutation(n) for _ in range(-(-need//n))])[:need]
 
 # %% ../nbs/12_data.ipynb #32b38a91
 class EndlessOrder(torch.utils.data.Sampler):
@@ -514,9 +538,10 @@ def pose_dls(
 
 def describe(dls, unlabelled=None, bs_u=0):
     "What an epoch is, and how the two loaders cycle: one line for the log"
-    t = dls.train; n,s = len(t.dataset),t.steps
-    txt = (f"An epoch is {s} steps of {t.bs} labelled people: "
-           f"{s*t.bs/n:.3g} passes over the {n} labels")
+    t = dls.train; s,b = t.steps,t.more; m = len(t.dataset.extra) if b else 0; n = len(t.dataset)-m
+    txt = (f"An epoch is {s} steps of {t.bs-b} labelled people"+f" and {b} of the extra ones"*(b>0)+
+           f": {s*(t.bs-b)/n:.3g} passes over the {n} labels"+
+           (f", {s*b/m:.2g} over the {m} extra people" if b else ''))
     if unlabelled is None or not bs_u: return txt+'.'
     m = len(unlabelled)
     return txt+(f", beside {bs_u} unlabelled people a step: "

@@ -272,12 +272,12 @@ def finish(learn, log):
     out,c = log.out,log.cfg
     save_eval_model(learn, out)
     if hasattr(learn,'pseudo_labels'): save_judge(learn.pseudo_labels.judge, out)
-    last,people = (dict(log.rows[-1]),
-                   (len(learn.task.sets.labelled),len(learn.task.sets.unlabelled or ())))
+    last,s = dict(log.rows[-1]),learn.task.sets
+    n,x,u = (len(p or ()) for p in (s.labelled, s.extra, s.unlabelled))
     m = dict(pck=last['pck'], best=log.best,
              per_joint={r['joint']:r['pck'] for r in log.joints if r['epoch']==last['epoch']},
-             last=last, compute=compute(c, people), labelled=people[0],
-             unlabelled=people[1], val=len(learn.dls.valid.dataset))
+             last=last, compute=compute(c, (n+x, u)), labelled=n,
+             extra=x, unlabelled=u, val=len(learn.dls.valid.dataset))
     (out/'pictures').mkdir(exist_ok=True)
     show_run(log.rows).savefig(out/'pictures'/'curves.png', dpi=110)
     part = out/'metrics.json.part'

@@ -53,6 +53,7 @@ class PoseSets:
         sk,root = cfg.skeleton or None,cfg.root or None
         self.labelled = read_coco(cfg.labelled, sk, root, cfg.labelled_ids or None)
         self.sk = self.labelled.sk
+        self.extra = read_coco(cfg.extra, self.sk) if cfg.extra else None    # pictures beside it
         self.val = read_coco(cfg.val, self.sk, root) if cfg.val else None
         self.unlabelled = self.reference = None
         if cfg.semi: self._read_unlabelled(cfg, root)
@@ -320,7 +321,7 @@ class HoldOut(Callback):
     def before_train(self):
         p = self.learn.pseudo_labels
         if p.fit_at is not None and self.epoch/self.n_epoch>self.until:
-            self.dls.train.dataset.idx = p.held = None
+            self.learn.task.free.idx = p.held = None
 
 # %% ../nbs/31_training.ipynb #22311b82
 def held_out(
@@ -629,9 +630,11 @@ class PoseTask:
 def dls(self:PoseTask):
     "Labelled loaders; validation is the labelled set itself where there is none"
     c = self.cfg; val = self.sets.val or self.sets.labelled
-    train = self.crops(self.sets.labelled, photo=weak_photo(c.lab_photo) if c.lab_photo else None)
-    self.lab,(self.held,free) = train,held_out(len(train), c)
-    if len(self.held): train = Some(train, free)
+    photo = weak_photo(c.lab_photo) if c.lab_photo else None
+    train = self.lab = self.crops(self.sets.labelled, photo=photo)
+    self.held,free = held_out(len(train), c)
+    if len(self.held): train = self.free = Some(train, free)
+    if self.sets.extra: train = Beside(train, self.crops(self.sets.extra, photo=photo), c.extra_share)
     valid = Crops(val, c.crop, 0, margin=c.margin, folder=c.cache or None)
     return pose_dls(train, valid, c.bs, c.epoch_steps, c.seed, c.workers, self.device)
 

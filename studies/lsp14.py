@@ -2,7 +2,7 @@
 
     python studies/lsp14.py DATA [STUDY] [--seeds 0,1,2] [--arms "labels only,method,semi views=2"]
                             [--size 128] [--lspet 1500] [--looks 4] [--camera 0] [--people 6000]
-                            [--test OTHER.json]
+                            [--extra .5] [--test OTHER.json]
 
 DATA is a folder with train.json, val.json, unlabeled.json, unlabeled_reference.json and
 splits/labels_100_seed*.json, all COCO keypoints. For seeds without such a file labels are drawn. STUDY is
@@ -11,8 +11,9 @@ averages in a sweep; --camera the chance that a view of the student is seen thro
 is a COCO file to test on as well, of any skeleton that shares names of joints, and may be repeated.
 --lspet are so many people of LSP-extended beside the pool, those that a network of the labels alone is
 surest of; 1: all of them. With --people all arms start from a network that has learned from so many
-generated people, in 611 steps of 36 (66 thousand F, which are not counted). A killed study continues with
-the same command, and several processes may share it with other --seeds or --arms."""
+generated people, in 611 steps of 36 (66 thousand F, which are not counted); with --extra these people
+also stay that share of each labelled batch. A killed study continues with the same command, and several
+processes may share it with other --seeds or --arms."""
 import argparse, json, random, shutil
 from pathlib import Path
 import numpy as np, torch, fastai.basics
@@ -29,9 +30,12 @@ from sagepose.training import PoseTask, fit
 
 # labels until their curve is flat, then two learning-rate cycles, each after a sweep over everybody;
 # the better 60 % of each joint
-start = 470     # steps of stage 0, however long the run; half as many after generated people
-def recipe(steps, first=start):
-    s = min(first/steps, 1); return dict(recipe='rounds', bs0=36, stage1=s, stage2=s)
+start = 470     # steps of stage 0, however long the run; half as many after generated people alone
+def recipe(steps, first=start, **kw):
+    s = min(first/steps, 1); return dict(recipe='rounds', bs0=36, stage1=s, stage2=s, **kw)
+
+# with generated people to the end: as many labelled as unlabelled people, and at the same weight
+mixed = dict(bs=36, ratio=1, lambda_u=1.)
 
 def splits(a, out, seeds):
     """Write the image ids of the labels, a file for each seed: those of DATA, else drawn;
@@ -51,23 +55,26 @@ def base(a, ids):
                 reference=where/'unlabeled_reference.json',
                 root=str(d) if a.lspet>1 else '') if a.lspet else {}
     return override(PoseConfig(), 'lsp14', labelled=d/'train.json', val=d/'val.json', pool=True, **more,
-        **recipe(a.steps, start//2 if a.people else start), sweep_views=a.looks, camera=a.camera,
+        **recipe(a.steps, start//2 if a.people and not a.extra else start, **mixed if a.extra else {}),
+        sweep_views=a.looks, camera=a.camera,
         labelled_ids=ids, crop=(a.size,a.size), backbone='tf_efficientnet_lite0', pretrained='offline',
         levels=3, width=64, freeze=2, lr=a.lr, steps=a.steps, epoch_steps=47,
-        init=str(people(a)) if a.people else '')
+        init=str(people(a)) if a.people else '',
+        **(dict(extra=generated(a)/'labelled.json', extra_share=a.extra) if a.extra else {}))
 
 # labels alone, as all arms learn before their first pseudo-label
-alone = dict(pool=False, semi=False, rounds=0, bs=36, bs0=0, device='cpu')
+alone = dict(pool=False, semi=False, rounds=0, bs=36, bs0=0, extra='', device='cpu')
 
 def people(a): return Path(a.out)/f'people{a.people}'
+def generated(a): return Path(a.out)/'generated'
 
 def learn_people(a):
     "Train the network that learns from `a.people` generated people alone, if it is not there"
     to = people(a)
     with FileLock(f'{to}.lock'):    # other processes wait
+        d = generated(a)
+        if not d.exists(): write_people(d, a.people, 8, 300, (a.size,a.size), 'lsp14', seed=77)
         if (to/'metrics.json').exists(): return
-        d = write_people(Path(a.out)/'generated', a.people, 8, 300, size=(a.size,a.size),
-                         skeleton='lsp14', seed=77, overwrite=True)
         files = dict(labelled=d/'labelled.json', val=d/'val.json', unlabelled='', reference='', root='')
         train(override(base(a, ''), **alone, **files, init='', steps=611, out=to), overwrite=True)
 
@@ -76,7 +83,7 @@ def network(data, ids, to, size=128, steps=start, seed=0):
     if it is not there"""
     if not (to/'model.safetensors').exists():
         a = argparse.Namespace(data=data, size=size, steps=steps, lr=1e-2, lspet=0, looks=1, camera=0.,
-                               people=0)
+                               people=0, extra=0)
         l = PoseTask(override(base(a, ids), **alone, seed=seed)).learner()
         with l.no_bar(),l.no_logging(): fit(l)
         save_model(to, l.teachers.app.module, l.task.sk, l.task.cfg.crop)
@@ -101,17 +108,18 @@ if __name__=='__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('data'); p.add_argument('study', nargs='?', default='baselines')
     for n,v in dict(seeds='0,1,2', arms='', size=128, steps=1034, labels=100, lr=1e-2, lspet=0, looks=8,
-                    people=0, camera=recipes['rounds']['camera'], out='', results='results',
+                    people=0, extra=0., camera=recipes['rounds']['camera'], out='', results='results',
                     devices='').items():
         p.add_argument(f'--{n}', type=type(v), default=v)
     p.add_argument('--test', action='append', default=[])
     a = p.parse_args(); seeds = [int(s) for s in a.seeds.split(',')]
     name = (f'lsp14_{a.labels}_{a.size}'+'_lspet'*(a.lspet>0)+f'{a.lspet}'*(a.lspet>1)
-            +f'_people{a.people}'*(a.people>0)+f'_{a.steps}'*(a.steps!=1034))
+            +f'_people{a.people}'*(a.people>0)+'_extra'*(a.extra>0)+f'_{a.steps}'*(a.steps!=1034))
     a.out = a.out or f'runs/{name}'; ids = splits(a, a.out, seeds)
     said = (f'python studies/lsp14.py DATA {a.study} --seeds {a.seeds} --size {a.size} --steps {a.steps} '
             f'--labels {a.labels} --lspet {a.lspet} --looks {a.looks} --camera {a.camera}'
-            +f' --people {a.people}'*(a.people>0))
+            +f' --people {a.people}'*(a.people>0)+f' --extra {a.extra}'*(a.extra>0))
+    if a.extra and not a.people: p.error('--extra needs --people, which draws them')
     if a.people: learn_people(a)
     for s in seeds*(a.lspet>1): surest(a, str(ids).format(seed=s), s)
     rep = run_study(pick_arms(a.study, a.arms), base(a, ids), a.out, seeds, a.study,
