@@ -52,7 +52,7 @@ class _Model:
 class _Loop:
     "run"
     out:str='runs/sagepose' # folder that is written
-    steps:int=6000          # optimiser steps
+    steps:int=6000          # batches, in each of which the optimiser moves (with accum=n: every n)
     epoch_steps:int=250     # steps between two looks at the validation set
     bs:int=16               # labelled people a step
     bs0:int=0               # the same in stage 0, where nothing else is in the batch; 0: bs
@@ -66,7 +66,7 @@ class _Loop:
     device:str=''           # cpu, cuda, cuda:1, mps; empty: the best there is
     fp16:bool=False         # mixed precision
     channels_last:bool=True # memory format
-    accum:int=1             # batches a step
+    accum:int=1             # batches whose gradients are added up
 
 # %% ../nbs/30_config.ipynb #e6b22982
 @dataclass
