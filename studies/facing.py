@@ -26,21 +26,26 @@ from sagepose.runs import read_csv, train, versions
 from sagepose.training import *
 import lsp14
 
+def kinds(d, ref, flip):
+    "How many of the labels `d` of a sweep are right, and how many lie on the same joint of the other side"
+    kp,vis,s = ref; known = vis>0; kept = known&(d['w']>0)
+    right = oracle(d['kpts'], kp, vis, s)>0; other = (oracle(d['kpts'], kp[:,flip], vis[:,flip], s)>0)&~right
+    some = lambda m: {n:round(v[m].float().mean().item(), 4)
+                      for n,v in dict(right=right, other=other).items()}
+    return dict(all=some(known), kept=some(kept), coverage=round((kept.sum()/known.sum()).item(), 4))
+
+def turn(d, ref, flip):
+    "Exchange left and right of the people whose labels fit better so"
+    wrong = oracle(d['kpts'][:,flip], *ref).sum(1)>oracle(d['kpts'], *ref).sum(1)
+    for n in ('kpts','w','p'): d[n][wrong] = d[n][wrong][:,flip]
+
 class Labels(PseudoLabels):
     "Pseudo-labels that say what they are"
     told = False
     def sweep(self, step=0):
-        super().sweep(step); d,(kp,vis,s) = self.labels,self.ref; flip = self.sk.flip_index
-        fits = lambda p: oracle(p, kp, vis, s)
-        if self.told:
-            wrong = fits(d['kpts'][:,flip]).sum(1)>fits(d['kpts']).sum(1)
-            for n in ('kpts','w','p'): d[n][wrong] = d[n][wrong][:,flip]
-        right = fits(d['kpts'])>0; turned = (fits(d['kpts'][:,flip])>0)&~right
-        some = lambda m: {n:round(v[m].float().mean().item(), 4)
-                          for n,v in dict(right=right, turned=turned).items()}
-        known = vis>0; kept = known&(d['w']>0)
-        self.learn.task.says = dict(all=some(known), kept=some(kept),
-                                    coverage=round((kept.sum()/known.sum()).item(), 4))
+        super().sweep(step); flip = list(self.sk.flip_index)
+        if self.told: turn(self.labels, self.ref, flip)
+        self.learn.task.says = kinds(self.labels, self.ref, flip)
 
 class Told(Labels): told = True
 

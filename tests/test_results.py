@@ -129,6 +129,19 @@ def test_generated_people_to_the_end():
     c = mean_ci(list(last.values())); said = f'{c.mean:.1f} [{c.lo:.1f}, {c.hi:.1f}] at the last step'
     assert len(last)==3 and said in readme, said
 
+def test_left_for_right():
+    rows = json.loads((root/'results/lsp14_facing.json').read_text())['rows']
+    told,plain = ({r['seed']:r['looks'][-1]['pck'] for r in rows if r['arm']==n} for n in ('told','as they are'))
+    c = mean_ci([told[s]-plain[s] for s in (0,1,2)]); said = f'gains {span(c)[1:]} points'
+    assert said in readme, said
+    wrong = [(1-k['right'],k['other']) for k in (r['labels']['kept'] for r in rows if r['arm']=='as they are')]
+    assert .55<sum(o for _,o in wrong)/sum(w for w,_ in wrong)<.65      # three fifths
+
+def test_generated_people_beside_labels():
+    d = read_results(root/'results/lsp14_100_128_people6000_extra_846_baselines.json').data
+    a = by_seed(d, 'method'); said = f'with a later start and a smaller weight, {num(a.mean())}; one seed each'
+    assert a.size==1 and said in readme, said
+
 def test_structure_on_real_people():
     d = read_results(root/'results/lsp14_100_128_parts.json').data
     a,b = (by_seed(d, n, 'drift/share') for n in ('as it is','structure')); assert a.size==b.size==3
