@@ -489,14 +489,17 @@ class LabelledLoader(DataLoader):
     def more(self):
         "How many of a batch come from the extra people of a `Beside`"
         return min(round(getattr(self.dataset,'share',0)*self.bs), self.bs-1)
+    @property
+    def own(self):
+        "How many people there are without them"
+        d = self.dataset; return len(d.ds if isinstance(d, Beside) else d)
     def get_idxs(self):
         n,m = len(self.dataset),self.more
         if not self.train: return list(range(n))
         r = np.random.default_rng([self.seed,self.epoch]); self.epoch += 1
         draw = lambda lo,hi,b: _passes(r, lo, hi, self.steps*b).reshape(self.steps, b)
-        own = len(self.dataset.ds) if isinstance(self.dataset, Beside) else n
-        order = draw(0, own, self.bs-m)
-        if m: order = np.concatenate([order, draw(own, n, m)], 1)
+        order = draw(0, self.own, self.bs-m)
+        if m: order = np.concatenate([order, draw(self.own, n, m)], 1)
         order = order.ravel()
         seeds = r.integers(2**31, size=len(order))
         return [(int(i),int(s)) for i,s in zip(order, seeds)]
@@ -538,7 +541,7 @@ def pose_dls(
 
 def describe(dls, unlabelled=None, bs_u=0):
     "What an epoch is, and how the two loaders cycle: one line for the log"
-    t = dls.train; s,b = t.steps,t.more; m = len(t.dataset.extra) if b else 0; n = len(t.dataset)-m
+    t = dls.train; s,b,n = t.steps,t.more,t.own; m = len(t.dataset)-n
     txt = (f"An epoch is {s} steps of {t.bs-b} labelled people"+f" and {b} of the extra ones"*(b>0)+
            f": {s*(t.bs-b)/n:.3g} passes over the {n} labels"+
            (f", {s*b/m:.2g} over the {m} extra people" if b else ''))
