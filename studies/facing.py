@@ -1,19 +1,18 @@
 """Left for right: how many pseudo-labels are wrong for that alone, and what would it bring to be told?
 
-    python studies/facing.py DATA [MODELS] [--seeds 0,1,2] [--arms "as they are,told,either"]
-                             [--steps 282] [--results results]
+    python studies/facing.py DATA [MODELS] [--seeds 0,1,2] [--arms "as they are,told"] [--steps 282]
+                             [--results results]
 
 DATA     as in lsp14.py
 MODELS   where networks and runs are, default runs/facing: SEED, the network of the 100 labels of SEED as
          lsp14.py trains it before its first pseudo-label; trained if it is not there (seven minutes)
 
 Each arm goes on from there with the method's settings for --steps more, in one learning-rate cycle and with
-one sweep. Arms: the pseudo-labels as they are; told, where everybody whom the teachers see the wrong way
-round, that is, more of whose joints fit the hidden labels once left and right change places, is turned; and
-either, where nothing is told, and the student may answer each mirror pair as it is or exchanged, whichever
-costs it less. A finished run is not run again; several processes may share MODELS with other --seeds or
---arms. Writes RESULTS/lsp14_facing.json: what the labels of the sweep are, in shares of all hidden labels
-and of those that the gate keeps, and PCK on the validation people at each look."""
+one sweep. Arms: the pseudo-labels as they are; and told, where everybody whom the teachers see the wrong way
+round, that is, more of whose joints fit the hidden labels once left and right change places, is turned. A
+finished run is not run again; several processes may share MODELS with other --seeds or --arms. Writes
+RESULTS/lsp14_facing.json: what the labels of the sweep are, in shares of all hidden labels and of those that
+the gate keeps, and PCK on the validation people at each look."""
 import warnings; warnings.filterwarnings('ignore')
 import argparse, json
 from dataclasses import replace
@@ -49,16 +48,7 @@ class Labels(PseudoLabels):
 
 class Told(Labels): told = True
 
-class Either(StrongViews):
-    "A student that may exchange the sides of each mirror pair"
-    def consistency(self):
-        t,_ = self.targets(); w = self.pl['weight']; flip = list(self.sk.flip_index)
-        cost = lambda t,w: (l := w*((self.pu-t)**2).mean((2,3)))+l[:,flip]     # of both sides of a pair
-        a,b = cost(t, w),cost(t[:,flip], w[:,flip])
-        share = torch.minimum(a, b).sum()/a.sum().detach().clamp(min=1e-12)
-        return super().consistency().detach()*share     # on the scale of the loss that it replaces
-
-tasks = {'as they are':(Labels,StrongViews), 'told':(Told,StrongViews), 'either':(Labels,Either)}
+asked = {'as they are':Labels, 'told':Told}
 
 def run(a, arm, seed, ids):
     "One run, trained if it is not finished: what its labels are, and the rows of its log"
@@ -69,7 +59,7 @@ def run(a, arm, seed, ids):
                      steps=a.steps, device='cpu')
         made = []
         class Task(PoseTask):
-            labels_cb,views_cb = tasks[arm]
+            labels_cb = asked[arm]
             def __init__(self, *args, **kw): super().__init__(*args, **kw); made.append(self)
         train(replace(c, out=str(out)), overwrite=True, task=Task)
         (out/'labels.json').write_text(json.dumps(made[0].says))
@@ -81,7 +71,7 @@ if __name__=='__main__':
     p.add_argument('data', type=Path)
     p.add_argument('models', nargs='?', type=Path, default=Path('runs/facing'))
     p.add_argument('--results', type=Path, default=Path('results'))
-    for n,v in dict(seeds='0,1,2', arms=','.join(tasks), steps=282).items():
+    for n,v in dict(seeds='0,1,2', arms=','.join(asked), steps=282).items():
         p.add_argument(f'--{n}', type=type(v), default=v)
     a = p.parse_args(); torch.set_num_threads(1); seeds = [int(s) for s in a.seeds.split(',')]
     for n,v in dict(size=128, lr=1e-2, lspet=0, looks=8, camera=.5, labels=100, people=0, extra=0).items():
