@@ -565,10 +565,9 @@ def _load(name, given, root, skeleton, ids, found, sizes):
     file = str(folder)
     def say(level, kind, entry='', message='', file=file):
         found.append(Finding(level, kind, file, str(entry), message))
-    root = root.get(name) if isinstance(root, dict) else None if name=='extra' else root
     if boxes is not None or (name=='unlabelled' and Path(folder).is_dir()):
         src = _from_folder(folder, boxes, say, sizes)
-    else: src = _from_coco(name, folder, root, skeleton, (ids or {}).get(name), say, sizes)
+    else: src = _from_coco(name, folder, root.get(name), skeleton, (ids or {}).get(name), say, sizes)
     return src,say
 
 def _cross(seen, near, report):
@@ -598,6 +597,7 @@ def check_data(
 )->Report: # with all findings
     "Look for everything that would spoil a training with `labelled`, `unlabelled` and `val`"
     rep,seen = Report(max_report=max_report),{}
+    if not isinstance(root, dict): root = dict.fromkeys(('labelled','unlabelled','val'), root)
     for name,given in (('labelled',labelled), ('extra',extra), ('unlabelled',unlabelled),
                        ('val',val)):
         if given is None: continue

@@ -475,6 +475,12 @@ class Beside(torch.utils.data.Dataset):
         d,j = (self.ds,j) if j<len(self.ds) else (self.extra,j-len(self.ds))
         return d[(j,i[1])] if isinstance(i, tuple) else d[j]
 
+# %% ../nbs/12_data.ipynb #a6171ae8
+def _passes(r, lo, hi, need):
+    "`need` of the numbers from `lo` to `hi`, a new order in each pass"
+    n = hi-lo
+    return lo+np.concatenate([r.permutation(n) for _ in range(-(-need//n))])[:need]
+
 # %% ../nbs/12_data.ipynb #b95aca13
 class LabelledLoader(DataLoader):
     "fastai's loader with a seeded order, `epoch_steps` batches an epoch"
@@ -503,11 +509,6 @@ class LabelledLoader(DataLoader):
         order = order.ravel()
         seeds = r.integers(2**31, size=len(order))
         return [(int(i),int(s)) for i,s in zip(order, seeds)]
-
-def _passes(r, lo, hi, need):
-    "`need` of the numbers from `lo` to `hi`, a new order in each pass"
-    n = hi-lo
-    return lo+np.concatenate([r.permutation(n) for _ in range(-(-need//n))])[:need]
 
 # %% ../nbs/12_data.ipynb #32b38a91
 class EndlessOrder(torch.utils.data.Sampler):
@@ -541,10 +542,10 @@ def pose_dls(
 
 def describe(dls, unlabelled=None, bs_u=0):
     "What an epoch is, and how the two loaders cycle: one line for the log"
-    t = dls.train; s,b,n = t.steps,t.more,t.own; m = len(t.dataset)-n
+    t = dls.train; s,b,n = t.steps,t.more,t.own; x = len(t.dataset)-n
     txt = (f"An epoch is {s} steps of {t.bs-b} labelled people"+f" and {b} of the extra ones"*(b>0)+
            f": {s*(t.bs-b)/n:.3g} passes over the {n} labels"+
-           (f", {s*b/m:.2g} over the {m} extra people" if b else ''))
+           (f", {s*b/x:.2g} over the {x} extra people" if b else ''))
     if unlabelled is None or not bs_u: return txt+'.'
     m = len(unlabelled)
     return txt+(f", beside {bs_u} unlabelled people a step: "

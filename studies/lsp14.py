@@ -31,8 +31,8 @@ from sagepose.training import PoseTask, fit
 # labels until their curve is flat, then two learning-rate cycles, each after a sweep over everybody;
 # the better 60 % of each joint
 start = 470     # steps of stage 0, however long the run; half as many after generated people alone
-def recipe(steps, first=start, **kw):
-    s = min(first/steps, 1); return dict(recipe='rounds', bs0=36, stage1=s, stage2=s, **kw)
+def recipe(steps, first=start):
+    s = min(first/steps, 1); return dict(recipe='rounds', bs0=36, stage1=s, stage2=s)
 
 # with generated people to the end: as many labelled as unlabelled people, and at the same weight
 mixed = dict(bs=36, ratio=1, lambda_u=1.)
@@ -54,13 +54,12 @@ def base(a, ids):
     more = dict(unlabelled=where/'unlabeled.json',
                 reference=where/'unlabeled_reference.json',
                 root=str(d) if a.lspet>1 else '') if a.lspet else {}
+    if a.extra: more.update(mixed, extra=generated(a)/'labelled.json', extra_share=a.extra)
     return override(PoseConfig(), 'lsp14', labelled=d/'train.json', val=d/'val.json', pool=True, **more,
-        **recipe(a.steps, start//2 if a.people and not a.extra else start, **mixed if a.extra else {}),
-        sweep_views=a.looks, camera=a.camera,
-        labelled_ids=ids, crop=(a.size,a.size), backbone='tf_efficientnet_lite0', pretrained='offline',
-        levels=3, width=64, freeze=2, lr=a.lr, steps=a.steps, epoch_steps=47,
-        init=str(people(a)) if a.people else '',
-        **(dict(extra=generated(a)/'labelled.json', extra_share=a.extra) if a.extra else {}))
+        **recipe(a.steps, start//2 if a.people and not a.extra else start), sweep_views=a.looks,
+        camera=a.camera, labelled_ids=ids, crop=(a.size,a.size), backbone='tf_efficientnet_lite0',
+        pretrained='offline', levels=3, width=64, freeze=2, lr=a.lr, steps=a.steps, epoch_steps=47,
+        init=str(people(a)) if a.people else '')
 
 # labels alone, as all arms learn before their first pseudo-label
 alone = dict(pool=False, semi=False, rounds=0, bs=36, bs0=0, extra='', device='cpu')
