@@ -283,7 +283,7 @@ def fit_correctness(self,
     z = (X-mean)/std; coef,bias = _logistic(z, y, j, k, self.C, self.s)
     new = dict(mean=mean, std=std, coef=coef, bias=bias, n=np.bincount(j, minlength=k))
     line = np.linspace(-8, 8, self.knots)
-    new['kx'],new['ky'] = self._knots(z, y, j, k, b, groups) if self.isotonic else (line,line)
+    new['kx'],new['ky'] = self.isotonic and self._knots(z, y, j, k, b, groups) or (line,line)
     for n,v in new.items(): getattr(self,n).copy_(torch.as_tensor(v, dtype=torch.float32))
     return self
 
@@ -301,16 +301,16 @@ def _out_of_fold(self, z, y, j, k, b, groups, K=5):
     return out
 
 def _knots(self, z, y, j, k, b, groups):
-    "Knots of the second stage: blocks of isotonic regression, joined at their centres"
+    "Knots of the second stage: blocks of isotonic regression, joined at their centres; `None`: too few"
     from sklearn.isotonic import IsotonicRegression
     q = _out_of_fold(self, z, y, j, k, b, groups)
-    if q is None: return [np.linspace(-8,8,self.knots)]*2
+    if q is None: return
     v = IsotonicRegression().fit_transform(q, y); o = np.argsort(q, kind='stable')
     u,i,n = np.unique(v[o], return_inverse=True, return_counts=True)
     kx = np.bincount(i, q[o])/n; r = (np.bincount(i, y[o])+.5)/(n+1)
     big = n>=max(10, len(y)//100); kx,r = (kx[big],r[big]) if big.sum()>1 else (kx,r)
     ky = np.maximum.accumulate(np.log(r/(1-r)))
-    if len(kx)<2: return [np.linspace(-8,8,self.knots)]*2
+    if len(kx)<2: return
     t = np.interp(np.linspace(0,1,self.knots-2), np.linspace(0,1,len(kx)), kx)
     u = np.interp(t, kx, ky)
     end = lambda v,e: np.concatenate([[v[0]-e], v, [v[-1]+e]])

@@ -6,7 +6,8 @@ Docs: https://sagepose.github.io/sagepose/check.html.md"""
 
 # %% auto #0
 __all__ = ['Finding', 'image_exts', 'ImageInfo', 'near_bits', 'near_corr', 'DataError', 'Report', 'read_json', 'read_boxes',
-           'of_category', 'dhash', 'image_info', 'near_pairs', 'box_corr', 'plot_twins', 'plot_distances', 'check_data']
+           'categories', 'of_category', 'dhash', 'image_info', 'near_pairs', 'box_corr', 'plot_twins', 'plot_distances',
+           'check_data']
 
 # %% ../nbs/11_check.ipynb #fb27496a
 import csv,hashlib,io,json,os,re
@@ -237,10 +238,18 @@ def _check_box(b, wh, entry, say):
     return not f or f[0]!='error'
 
 # %% ../nbs/11_check.ipynb #ede7aa4a
+def categories(
+    d:dict,         # COCO file
+    name=None       # only those of this name
+):                  # list of dictionaries
+    "The categories of a COCO file, those that name keypoints first"
+    cats = d.get('categories') if isinstance(d.get('categories'), list) else []
+    cats = [c for c in cats if isinstance(c, dict) and name in (None, c.get('name'))]
+    return sorted(cats, key=lambda c: not c.get('keypoints'))
+
 def _skeleton_of(d, skeleton, say):
     "The skeleton to check `d` against: the one given, else that of its category"
-    cats = d.get('categories') if isinstance(d.get('categories'), list) else []
-    cats = [c for c in cats if isinstance(c, dict) and c.get('keypoints')]
+    cats = [c for c in categories(d) if c.get('keypoints')]
     if skeleton is None:
         if not cats: return say('error', 'skeleton', '', 'no category names its keypoints')
         try: return Skeleton.from_coco(cats[0], 'categories')
@@ -268,8 +277,7 @@ def of_category(
     category=None   # name of the category that is wanted
 ):                  # some of `anns`; all where nothing says which
     "The annotations of the category that is wanted"
-    cats = d.get('categories') if isinstance(d.get('categories'), list) else []
-    cats = [c for c in cats if isinstance(c, dict) and 'id' in c]
+    cats = [c for c in categories(d) if 'id' in c]
     if len(cats)<2: return anns
     named = [c for c in cats if c.get('keypoints')]; like = lambda k: [c for c in named if c['keypoints']==k]
     if category: use = [c for c in cats if c.get('name')==category]

@@ -215,8 +215,9 @@ def _pairs(v):
 def whole_epochs(
     cfg:PoseConfig
 ):              # `PoseConfig` whose `steps` are a multiple of its `epoch_steps`
-    "`cfg` with epochs of nearly `epoch_steps` that make up nearly `steps`"
-    n = max(round(cfg.steps/cfg.epoch_steps), 1); e = max(round(cfg.steps/n), 1)
+    "`cfg` with epochs of nearly `epoch_steps`, whole accumulations each, that make up nearly `steps`"
+    n = max(round(cfg.steps/cfg.epoch_steps), 1)
+    e = max(round(cfg.steps/n/cfg.accum), 1)*cfg.accum
     return replace(cfg, steps=n*e, epoch_steps=e)
 
 # %% ../nbs/30_config.ipynb #b8a6aefa
@@ -444,4 +445,4 @@ def labels_only(
     epochs = max(round(cfg.steps/cfg.epoch_steps), 1)
     b = min(round(F/3/cfg.steps), people[0])
     e = max(round(F/3/b/epochs), 1)
-    return replace(cfg, semi=False, bs=b, bs0=0, epoch_steps=e, steps=e*epochs)
+    return whole_epochs(replace(cfg, semi=False, bs=b, bs0=0, epoch_steps=e, steps=e*epochs))

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fastai.data.load import DataLoader
 from fastai.data.core import DataLoaders
 from .skeleton import *
-from .check import read_json, read_boxes, of_category
+from .check import read_json, read_boxes, categories, of_category
 from .geometry import *
 from .augmentations import *
 
@@ -121,9 +121,7 @@ def _simple(entries, part, path):
 def _category_skeleton(d, path, skeleton, category, default=None):
     "The skeleton asked for, or that of the file's category, or the `default`"
     if skeleton is not None: return get_skeleton(skeleton)
-    cats = [c for c in d.get('categories') or [] if isinstance(c, dict)
-            and category in (None, c.get('name'))]
-    cats = [c for c in cats if c.get('keypoints')] or cats
+    cats = categories(d, category)
     if default is not None and not (cats and cats[0].get('keypoints')): return default
     if not cats:
         raise SagePoseError(f"{path}: no category {category or 'with keypoints'}; name a skeleton "
@@ -189,7 +187,7 @@ def image_files(folder):
 def read_folder(
     folder,         # of images
     sk,             # the `Skeleton` that will be predicted
-    boxes=None      # CSV with file,x,y,w,h; default: the whole picture is one person
+    boxes=None      # CSV or JSON list with file,x,y,w,h; default: the whole picture is one person
 ):                  # `PoseSet` without labels
     "The people of a folder of images"
     folder,sk = Path(folder),get_skeleton(sk)
@@ -211,7 +209,7 @@ def _size(f):
     except Exception as e: raise SagePoseError(f"{f}: not an image ({e})") from None
 
 def _read_boxes(path, folder):
-    "Files and boxes of a CSV"
+    "Files and boxes of a CSV or JSON list"
     rows = read_boxes(path)
     if not rows: raise SagePoseError(f"{path}: has no box")
     return [folder/f for f,_ in rows],[b for _,b in rows]
@@ -219,7 +217,7 @@ def _read_boxes(path, folder):
 def read_unlabelled(
     path,           # a COCO JSON with boxes, or a folder of images
     sk,             # the `Skeleton` that will be predicted
-    boxes=None,     # with a folder: a CSV of boxes
+    boxes=None,     # with a folder: a CSV or JSON list of boxes
     root=None       # with a JSON: the folder that file names are relative to
 ):                  # `PoseSet` without labels
     "Unlabelled people from a COCO file, a folder, or a folder and a file of boxes"
@@ -240,7 +238,7 @@ def _dlc_head(path, rows):
     if bad:
         raise SagePoseError(f"{path}: column {bad[0]+1} ({parts[bad[0]]}) is x, "
                             "and no y follows it")
-    return max(at.values())+1,xs[0],[(ind[j] if ind else '',parts[j],j) for j in xs]
+    return at['coords']+1,xs[0],[(ind[j] if ind else '',parts[j],j) for j in xs]
 
 def _number(path, line, v):
     "A cell as a number, nan where it is empty"

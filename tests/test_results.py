@@ -27,7 +27,7 @@ def gains(name, n, k):
     m = mean_ci(own)
     over = span(difference(d, 'method', 'nothing kept'))+f' ({k} seeds)'*(k<n) if k else '–'
     return (f'| {n} | {num(last.mean())} ({num(best.mean())}) | '
-            f'{num(none.mean()) if k==n else "–"} | '
+            f'{num(none.mean()) if k else "–"}'+f' ({k} seeds)'*(0<k<n)+' | '
             f'**{num(m.mean)}** [{num(m.lo)}, {num(m.hi)}] | '
             f'{span(difference(d, "method", "labels only"))} | '
             f'{span(difference(d, "method", "labels only", ref_best=True))} | '
@@ -68,7 +68,7 @@ changes = {
     'everything but cameras':('mechanisms','everything','spine','recover/covered')}
 # the same change on real people -> file, arm, reference
 real = {
-    'a gate that knows the hidden labels':('baselines','oracle gate','method'),
+    'a gate that knows the hidden labels':('baselines','oracle gate','without cameras'),
     'cameras on unlabelled people':('camera','with','without'),
     'a fixed threshold of .5':('baselines','without cameras, threshold .5','without cameras'),
     **{n:('parts',a,'as it is') for n,a in {
