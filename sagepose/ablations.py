@@ -14,8 +14,8 @@ __all__ = ['studies', 'measures', 'parse_arm', 'arm_config', 'short_spec', 'fold
            'show_forest']
 
 # %% ../nbs/50_ablations.ipynb #ec2d7564
-import hashlib, json, os, re, shutil, sys, time
-from dataclasses import dataclass, field, fields, replace, asdict
+import hashlib, json, os, re, shutil, time
+from dataclasses import dataclass, fields, replace, asdict
 from pathlib import Path
 import numpy as np, torch, pandas as pd
 from filelock import FileLock, Timeout
@@ -232,8 +232,14 @@ def pick_arms(
     s = studies.get(name); names = _split_arms(arms, s.arms if s else ())
     s = s or Study('Which arm is best?', {a:a for a in names})
     pick = {a:s.arms.get(a, a) for a in names}
-    for a in pick.values(): arm_config(PoseConfig(), a)
+    for a in pick.values(): _known_arm(a)
     return replace(s, arms=pick, ref=s.ref if s.ref in pick else '')
+
+def _known_arm(spec):
+    "Refuse a method or a setting that does not exist"
+    known = {f.name for f in fields(PoseConfig)}|{'recipe'}
+    for k in parse_arm(spec)[1]:
+        if k not in known: raise ConfigError(f"arm {spec!r}: there is no {k!r}; {nearest(k, known)}")
 
 def _split_arms(arms, labels):
     "The arms that a string names; a label may hold a comma itself"
@@ -519,9 +525,7 @@ def tail(job):
 def use(job):
     "Kept and right, kept and wrong: shares of all pseudo-labels of the run"
     rows = pd.DataFrame(read_csv(job.folder/'log.csv'))
-    if not {'coverage','kept_accuracy'}<={*rows}: return {}
-    c,a = rows.coverage.dropna(),rows.kept_accuracy.dropna()
-    return {'use/right':(c*a).mean(), 'use/wrong':(c*(1-a)).mean()}
+    return {f'use/{n}':rows[f'kept_{n}'].mean() for n in ('right','wrong') if f'kept_{n}' in rows}
 
 # %% ../nbs/50_ablations.ipynb #770bdd2d
 def shared_pck(
@@ -536,10 +540,20 @@ def shared_pck(
         raise SagePoseError(f"{path}: no joint of {ps.sk.name!r} has a name that {p.sk.name!r} has")
     i,j = [ps.sk.idx(n) for n in names],[p.sk.idx(n) for n in names]
     kp,gt,vis = (torch.as_tensor(t) for t in (predict_set(p, ps)[0], ps.kpts, ps.vis))
-    s = pck_scale(gt, vis, ps.sk)
-    return float(pck(kp[:,j], gt[:,i], vis[:,i], s)),len(names)
+    sk = ps.sk
+    if not sk.torso and p.sk.torso:     # the model's unit, on its names
+        sk = p.sk; k = len(sk); t,v = gt.new_zeros(len(gt),k,2),vis.new_zeros(len(gt),k)
+        t[:,j],v[:,j] = gt[:,i],vis[:,i]
+    else: t,v = gt,vis
+    return float(pck(kp[:,j], gt[:,i], vis[:,i], pck_scale(t, v, sk))),len(names)
 
 # %% ../nbs/50_ablations.ipynb #a4f81c04
+def _stems(tests):
+    "Refuse test files that the report could not tell apart"
+    stems = [Path(t).stem for t in tests]
+    if twice := [s for s in stems if stems.count(s)>1]:
+        raise SagePoseError(f"--test: two files are called {twice[0]!r}, as which the report names them; rename one")
+
 def measure_job(
     job:Job,        # finished
     names=(),       # of `measures`
@@ -548,14 +562,16 @@ def measure_job(
     "Measure what is not yet measured; all of it lies in the run's measures.json"
     f = job.folder/'measures.json'
     have = json.loads(f.read_text()) if f.exists() else {}
-    n0 = len(have)
+    old = dict(have)
     for n in names:
         if n not in have: have[n] = {k:round(float(v), 5) for k,v in measures[n](job).items()}
     for t in tests:
-        n = f'test/{Path(t).stem}'; r = job.folder
-        if n not in have: have[n] = {n:shared_pck(r, t, job.cfg.device)[0],
-                                     f'{n} best':shared_pck(r/'best', t, job.cfg.device)[0]}
-    if len(have)>n0:
+        n = f'test/{Path(t).stem}'; key,r = f'{n} {Path(t).resolve()}',job.folder
+        if key in have: continue
+        have = {k:v for k,v in have.items() if not k.startswith(f'{n} ')}   # another file of that name
+        have[key] = {n:shared_pck(r, t, job.cfg.device)[0],
+                     f'{n} best':shared_pck(r/'best', t, job.cfg.device)[0]}
+    if have!=old:
         part = f.with_suffix('.part')
         part.write_text(json.dumps(have, indent=1))
         os.replace(part, f)
@@ -603,7 +619,7 @@ def open_study(
 # %% ../nbs/50_ablations.ipynb #5e730d3f
 _later = """lambda_u ramp stage2 views ratio target fusion T trust far fuse_in refit gate instance
     tau_ins tau_kpt tau_joint beta beta_ins floor fixed seen align hidden structure silence refresh
-    online sweep_views priors stage3 lambda_topo lambda_bone lambda_angle prior_lo prior_hi weak
+    online sweep_views fresh priors stage3 lambda_topo lambda_bone lambda_angle prior_lo prior_hi weak
     weak_rot weak_scale strong strong_n strong_rot strong_scale cutout hide cutmix
     camera""".split()
 
@@ -694,7 +710,7 @@ def _close(job):
     f = job.folder/'metrics.json'; name = job.spec.split()[0]
     if job.method.task is DualTask: split_pair(job.folder)
     m = json.loads(f.read_text())
-    m['compute'] = cost(job.cfg, name, (m['labelled'],m['unlabelled']))
+    m['compute'] = cost(job.cfg, name, (m['labelled']+m.get('extra',0),m['unlabelled']))
     f.write_text(json.dumps(m, indent=1))
     (job.folder/'arm.json').write_text(
         json.dumps(dict(spec=job.spec, seed=job.cfg.seed, F=job.F), indent=1))
@@ -712,7 +728,7 @@ def run_study(
     "Run all arms with all seeds that are not finished, then report"
     if isinstance(study, str): name,study = study,get_study(study)
     say = (lambda *a: None) if quiet else (lambda *a: print(*a, flush=True))
-    jobs = plan(study, cfg, out, seeds)
+    _stems(tests); cfg = whole_epochs(check_config(cfg)); jobs = plan(study, cfg, out, seeds)
     open_study(out, cfg, name, study, tests, command or f'sagepose ablate {name}')
     say(f'{study.question}\n\n{show_plan(jobs).to_string(index=False)}\n')
     if len(devices)>1: _spread(devices, study, cfg, out, seeds, name, tests)
@@ -730,8 +746,8 @@ def _work(jobs, study, tests, device, say):
         if j.why: continue
         j.cfg = replace(j.cfg, device=device or j.cfg.device); t = time.time()
         try: how = run_job(j, study, tests)
-        except SagePoseError: raise
         except Exception as e:
+            if isinstance(e, SagePoseError) and not isinstance(e, Diverged): raise  # true of the others as well
             failed[f'{j.label}, seed {j.cfg.seed}'] = how = (
                 f'failed: {type(e).__name__}: {e}'.splitlines()[0])
         busy += [j.label] if how=='busy' else []
@@ -780,9 +796,7 @@ def _rows(label, f, arm):
     log = read_csv(f/'log.csv'); last = int(log[-1]['step'])
     seed = arm['seed']
     one = lambda s,k,v: dict(arm=label, seed=seed, step=int(s), metric=k, value=round(float(v), 5))
-    none = {'kept_accuracy':0., 'dropped_accuracy':1.}      # there is no accuracy of nothing
-    rows = [one(r['step'], k, r[k]) for r in log for k in _logged
-            if r.get(k) is not None and (k not in none or r.get('coverage')!=none[k])]
+    rows = [one(r['step'], k, r[k]) for r in log for k in _logged if r.get(k) is not None]
     rows.append(one(last, 'F', arm['F']))
     m = json.loads((f/'measures.json').read_text()) if (f/'measures.json').exists() else {}
     return rows+[one(last, k, v) for d in m.values() for k,v in d.items() if k not in _logged]
@@ -973,19 +987,23 @@ def _html(self):
 Report.markdown,Report.brief,Report.html = _markdown,_brief,_html
 
 # %% ../nbs/50_ablations.ipynb #dfdd3c24
+def _studies_of(out):
+    "What `open_study` noted in the folder `out`"
+    f = Path(out)/'study.yaml'
+    if not f.exists(): raise SagePoseError(f"{out}: no study here (no study.yaml)")
+    return read_yaml(f)
+
 def report(
     out,            # folder of a study
     name=None       # of the study; default the only one in the folder
 ):                  # `Report`, which is also written
     "Tables and figures of all finished runs"
-    out = Path(out); f = out/'study.yaml'
-    if not f.exists(): raise SagePoseError(f"{out}: no study here (no study.yaml)")
-    d = read_yaml(f); have = d['studies']
+    out = Path(out); d = _studies_of(out); have = d['studies']
     name = name or (next(iter(have)) if len(have)==1 else None)
     if name not in have:
         raise SagePoseError(f"{out}: holds {', '.join(have)}"
                             +(f", not {name!r}" if name else '; name one of them'))
-    cfg = override(PoseConfig(), f, **d['base'])
+    cfg = override(PoseConfig(), out/'study.yaml', **d['base'])
     s = dict(have[name])
     tests,command = s.pop('tests', []),s.pop('command', '')
     study = Study(**s); df = collect(out, study, cfg)

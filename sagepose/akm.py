@@ -249,8 +249,9 @@ class AKM(torch.nn.Module):
 
     def update(self, pred, targ, w=None, hid=None):
         "Learn from where the student put (b,k) joints; `hid` ones do not count"
-        w = torch.ones_like(pred[...,0]) if w is None else w.float()
-        self.history.update(misplaced(pred, targ, person_size(targ), self.share),
+        w = torch.ones_like(pred[...,0]) if w is None else w.float(); on = (w>0).float()
+        w = w*(on.sum(1, keepdim=True)>2)       # two joints tell no size
+        self.history.update(misplaced(pred, targ, person_size(targ, on), self.share),
                             w if hid is None else w*~hid)
 
 # %% ../nbs/23_akm.ipynb #43d794c2

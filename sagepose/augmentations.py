@@ -11,7 +11,7 @@ __all__ = ['weak_ops', 'strong_ops', 'Photometric', 'weak_photo', 'strong_photo'
 
 # %% ../nbs/04_augmentations.ipynb #6d2d63e8
 import os; os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
-import albumentations as A, numpy as np, torch, torch.nn.functional as F
+import albumentations as A, torch
 from torch import Tensor
 from .skeleton import *
 from .heatmaps import *

@@ -44,7 +44,7 @@ class EasyView(PseudoLabels):
         c,gen,nets = self.cfg,self.gen_u if gen is None else gen,self.asked(t)
         hm,seen = [0]*len(nets),[]
         for j in range(n):
-            w = weak_geometry(len(x), c.crop, gen, flip=.5, rot=c.weak_rot)
+            w = weak_geometry(len(x), c.crop, gen, flip=.5, rot=c.weak_rot, scale=c.weak_scale)
             v = w.image(x[:,1+j], self.pad)
             if j==0: self.weak = w
             for i,m in enumerate(nets):
@@ -182,7 +182,7 @@ methods = dict(
     all=Method('every label, hidden ones too: above all semi-supervision', labels='all'),
     oracle=Method('only pseudo-labels that hidden labels prove right: above all filtering',
                   dict(gate='oracle')),
-    one_teacher=Method('one teacher and one weak view, else as it is', task=OneTeacherTask, easy=1),
+    one_teacher=Method('one teacher and one weak view, else as it is', dict(weak_scale=.1), OneTeacherTask, 1),
     mean_teacher=Method('soft targets of a moving average, no gate',
                         dict(_plain, views=1, cutout=0), OneTeacherTask, 1),
     fixmatch=Method('weak to strong, hard targets, fixed threshold',
@@ -199,7 +199,7 @@ methods = dict(
 # %% ../nbs/42_baselines.ipynb #439fb61a
 _own = dict(online=True, calibrate='none', trust='peak', far=0., fuse_in='heatmap', seen='none',
             align=False, structure=False, silence=0., tau_joint={}, priors=False, own_stats=0,
-            hide='joint', cutmix=0., camera=0.)
+            hide='joint', cutmix=0., camera=0., weak_scale=.1, fresh=False)
 
 def get_method(
     name        # of `methods`
@@ -301,7 +301,7 @@ def _same_start(cfg, F, pay, near, most):
     if pay(replace(cfg, steps=first, stage1=1., stage2=1.))>.75*F: return
     batches = [b for b in range(1, most+1) if .75*b0<=b<=b0/.75] if cfg.bs0 else [b0]
     near_to = lambda at: lambda v: abs(math.log(v/at))
-    for e in sorted(range(max(e0//2,1), 2*e0+1), key=near_to(e0)):
+    for e in sorted((e for e in range(max(e0//2,1), 2*e0+1) if e%cfg.accum==0), key=near_to(e0)):
         for b in sorted(batches, key=near_to(b0)):
             c,n = replace(cfg, bs=b),first//e+1
             p,q = (pay(after_start(c, n+i, e)) for i in (0,1))
@@ -313,8 +313,8 @@ def _shrunk(cfg, F, pay, near, most, name, tol):
     n = max(round(cfg.steps/cfg.epoch_steps), 1)
     batches = sorted(range(1, min(2*cfg.bs, most)+1), key=lambda b: abs(b-cfg.bs))
     for n,b in ((n,b) for n in range(n, max(n-3,0), -1) for b in batches):
-        c = replace(cfg, bs=b); e = max(round(F/pay(c)*cfg.steps/n), 1)
-        for e in (e,e+1,max(e-1,1)):
+        c = replace(cfg, bs=b); a = cfg.accum; e = max(round(F/pay(c)*cfg.steps/n/a), 1)*a
+        for e in (e,e+a,max(e-a,a)):
             if near(d := replace(c, epoch_steps=e, steps=n*e)): return d
     raise ConfigError(f"no number of steps makes {name} cost {F:,} forward passes "
                       f"to within {tol:.0%}; take more steps or a larger batch")

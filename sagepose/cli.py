@@ -129,8 +129,10 @@ def eval_cmd(a):
     from sagepose.predict import load,evaluate,score_table
     from sagepose.data import read_coco
     p = load(a.run, a.device)
-    val,root = (a.coco,None) if a.coco else _val_of(a.run)
-    r = evaluate(p, read_coco(val, root=a.root or root, default=p.sk), a.flip)
+    if a.coco: ps = read_coco(a.coco, root=a.root, default=p.sk)
+    else:
+        val,root = _val_of(a.run); ps = read_coco(val, p.sk, a.root or root)    # as training read it
+    r = evaluate(p, ps, a.flip)
     print(score_table(r))
     if a.json: Path(a.json).write_text(json.dumps(r, indent=1))
     return 0
@@ -299,7 +301,7 @@ def _on_val(run, n=8):
     import numpy as np
     from sagepose.predict import load,predict_set
     from sagepose.data import read_coco,read_image,crop_matrix,cut,apply_matrix
-    p = load(run); val,root = _val_of(run); ps = read_coco(val, root=root, default=p.sk)
+    p = load(run); val,root = _val_of(run); ps = read_coco(val, p.sk, root)
     ps = ps[np.random.default_rng(0).permutation(len(ps))[:n]]
     M = crop_matrix(ps.boxes, p.crop, p.margin)
     x = [cut(read_image(f), m, p.crop) for f,m in zip(ps.files, M)]
@@ -437,11 +439,13 @@ def _said(a, name):
          arg('--list', action='store_true', help='all studies, and arms that are not available'))
 def ablate_cmd(a):
     "Compare methods and settings at equal compute, and report; a killed study continues"
-    from sagepose.ablations import list_studies,pick_arms,report,run_study,studies
+    from sagepose.ablations import list_studies,pick_arms,report,run_study,studies,_studies_of
     if a.list: print(list_studies().to_string(index=False)); return 0
     name,path,kv = _study_args(a.what); seeds = _ints(a.seeds, '--seeds')
+    if a.report:
+        for n in (_studies_of(a.out)['studies'] if name=='all' else [name]): print(report(a.out, n).markdown())
+        return 0
     if name!='all': pick_arms(name, a.arms)     # a wrong name is refused before anything is made
-    if a.report: print(report(a.out, None if name=='all' else name).markdown()); return 0
     cfg = _study_config(a, path, kv, seeds); devices = a.devices.split(',') if a.devices else ()
     for n in (studies if name=='all' else [name]):
         run_study(pick_arms(n, a.arms), cfg, a.out, seeds, n, a.test, devices, command=_said(a, n))

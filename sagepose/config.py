@@ -126,6 +126,7 @@ class _Sweeps:
     rounds:int=0            # lr cycles after stage 0, sweep before each if refresh=0; 0: one in all
     online:bool=False       # ask the teachers in each step, whatever `refresh` and `rounds` say
     sweep_views:int=2       # views of a person that each teacher averages in a sweep
+    fresh:bool=False        # with rounds: after the first sweep the student begins anew, from its first weights
 
 # %% ../nbs/30_config.ipynb #a068cf24
 @dataclass
@@ -188,6 +189,7 @@ def _cast(k, v, old, where):
             if isinstance(v, str):
                 return (dict(true=True, yes=True, false=False, no=False)[v.lower()]
                         if not v.isdigit() else bool(int(v)))
+            if v is None: raise ValueError
             return bool(v)
         if isinstance(old, tuple):
             v = re.findall(r'-?\d+', v) if isinstance(v, str) else v
@@ -280,6 +282,8 @@ def _check_numbers(cfg, where):
         if not math.isfinite(v): raise ConfigError(f"{where}: {k}={v} should be a finite number")
         if k in _above0 and v<=0: raise ConfigError(f"{where}: {k}={v} should be above 0")
         if k not in _signed and v<0: raise ConfigError(f"{where}: {k}={v} should not be negative")
+    if cfg.fda and cfg.fda_r>=min(cfg.crop)//2: raise ConfigError(
+        f"{where}: fda_r={cfg.fda_r} should be below half of the crop {cfg.crop}")
 
 # %% ../nbs/30_config.ipynb #bdc5bf90
 def check_config(cfg, where='config'):
@@ -301,6 +305,8 @@ def check_config(cfg, where='config'):
     if cfg.prior_lo>cfg.prior_hi: raise ConfigError(
         f"{where}: prior_lo={cfg.prior_lo} is above prior_hi={cfg.prior_hi}")
     if cfg.swept: _check_refresh(cfg, where)
+    if cfg.fresh and (cfg.online or not cfg.rounds): raise ConfigError(
+        f"{where}: fresh=true begins anew from the labels of a sweep; use rounds=1 or more, and not online")
     if cfg.seen=='head' and not cfg.visibility: raise ConfigError(
         f"{where}: seen=head needs a model with visibility=true; or use seen=map")
     if cfg.align and cfg.seen=='none': raise ConfigError(

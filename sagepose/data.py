@@ -12,7 +12,7 @@ __all__ = ['PoseSet', 'read_coco', 'image_files', 'read_folder', 'read_unlabelle
 # %% ../nbs/12_data.ipynb #87ecf866
 import hashlib, json, os, csv
 from functools import partial
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 import cv2, numpy as np, torch
 from concurrent.futures import ThreadPoolExecutor
@@ -60,12 +60,18 @@ def _unlabel(self):
                    source=self.source, names=self.names)
 
 def _cat(self, o):
-    "These people and those of `o`; labels are kept only if both have them"
+    "These people and those of `o`; labels are kept only if both have them, ids where they clash with none"
     both = lambda f: None if getattr(self,f) is None or getattr(o,f) is None else \
                      np.concatenate([getattr(self,f), getattr(o,f)])
-    return PoseSet(self.files+o.files, sk=self.sk, source=f'{self.source} + {Path(o.source).name}',
-                   names=self.names and o.names and self.names+o.names,
-                   **{f:both(f) for f in _fields})
+    ps = PoseSet(self.files+o.files, sk=self.sk, source=f'{self.source} + {Path(o.source).name}',
+                 names=self.names and o.names and self.names+o.names,
+                 **{f:both(f) for f in _fields})
+    file = {}
+    if any(file.setdefault(i, f)!=f for i,f in zip(ps.image_ids.tolist(), ps.files)):
+        number = {f:n for n,f in enumerate(dict.fromkeys(ps.files), 1)}
+        ps.image_ids = np.array([number[f] for f in ps.files])
+    if len(set(ps.ids.tolist()))<len(ps): ps.ids = np.arange(1, len(ps)+1)
+    return ps
 
 PoseSet.__getitem__,PoseSet.unlabel,PoseSet.__add__ = _take,_unlabel,_cat
 
@@ -522,8 +528,9 @@ class EndlessOrder(torch.utils.data.Sampler):
 
 def endless(ds, bs, seed=0, start=0, workers=0):
     "Endless loader of an unlabelled `Crops`"
-    return torch.utils.data.DataLoader(ds, bs, sampler=EndlessOrder(len(ds), seed, start),
-        num_workers=workers, persistent_workers=workers>0, pin_memory=torch.cuda.is_available())
+    return torch.utils.data.DataLoader(ds, bs, sampler=EndlessOrder(len(ds), seed, start), num_workers=workers,
+        generator=torch.Generator(),    # an iterator draws from it; dropout draws from the global one
+        persistent_workers=workers>0, pin_memory=torch.cuda.is_available())
 
 # %% ../nbs/12_data.ipynb #c3ba5626
 def pose_dls(

@@ -9,7 +9,7 @@ __all__ = ['losses', 'hm_scale', 'to_hm', 'to_crop', 'encode', 'argmax2d', 'dark
            'peak_share', 'sharpen', 'flip_hm', 'flip_kpts', 'weighted_mean', 'hm_energy', 'hm_mse', 'hm_ce']
 
 # %% ../nbs/02_heatmaps.ipynb #35172a73
-import math, torch, torch.nn.functional as F
+import math, torch
 from torch import Tensor
 from .skeleton import *
 

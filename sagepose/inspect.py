@@ -41,7 +41,7 @@ def open_run(
     if ck is None: raise SagePoseError(f"{run}: no checkpoint here; give the folder of a run")
     model,_ = load_model(run if (run/'model.yaml').exists() else run/'best', model)
     cfg = override(read_config(run/'config.yaml'),
-                   **dict(semi=True, device='cpu', init='', refresh=0)|kw)
+                   **dict(semi=True, device='cpu', init='', refresh=0, online=True)|kw)
     sets = PoseSets(cfg); n = len(sets.unlabelled)
     if isinstance(people, int): people = np.random.default_rng(seed).permutation(n)[:people]
     sets.unlabelled = sets.unlabelled[people]
@@ -97,6 +97,14 @@ def _student(learn, x):
     pl['answer'] = heatmaps(learn.model(learn.xb[0]))[0].float()
     pl['target'],_ = sv.targets()
 
+def _verdict(pl, j):
+    "Who passed the gates of the judge `j`, with which score, and whose pose it silences"
+    c,score = j.cfg,j.score(pl); ones = torch.ones_like(pl['p'])
+    strange = (j.priors.anomaly(pl['fused'].kpts, pl['p'].clamp(.01,1))[0]>c.silence
+               if c.silence and j.priors is not None else ones[:,0]<0)
+    return dict(passed=ones if c.gate in ('none','oracle') else j.gates(pl['p'], score), strange=strange,
+                score=pl['p'].mean(1) if score is None else score)
+
 def _for_eyes(pl, learn, p):
     "Add to `pl` the pictures, thresholds and, where they are known, the hidden labels"
     t = learn.task; pic = lambda x: _bytes(x, t.mean, t.std); x = pl['x']
@@ -104,6 +112,7 @@ def _for_eyes(pl, learn, p):
     pl.update(img=pic(centre(x[:,0], p.pad)), geo_view=pic(geo), pics=pic(pl['views']),
               app_view=pic(centre(x[:,1], p.pad)), tau=p.gates.tau.cpu(), sk=t.sk, cfg=t.cfg)
     pl['tau_ins'] = p.gates.ins.tau.item() if p.gates.ins is not None else 0.
+    pl.update(_verdict(pl, p.judge))
     pl['ref'] = None if p.ref is None else tuple(r[pl['i']].cpu() for r in p.ref)
     return pl
 
@@ -213,11 +222,13 @@ def explain(
 ):              # `DataFrame` with a row a keypoint
     "Why each keypoint of one person was kept or dropped"
     r = lambda t: t[i].cpu().numpy().round(3); f,w = pl['fused'],pl['w'][i].cpu().numpy()
-    gated = pl['cfg'].gate not in ('none','oracle'); low = pl['p'][i].mean().item()<pl['tau_ins']
+    passed = pl['passed'][i].cpu().numpy(); low = pl['score'][i].item()<pl['tau_ins']
     def why(j):
         if w[j]>0: return 'kept'
-        if not gated: return 'hidden label disagrees'
-        return f"the person's mean is below {pl['tau_ins']:.2f}" if low else 'below its threshold'
+        if pl['cfg'].gate=='oracle': return 'hidden label disagrees'
+        if not passed[j]: return (f"the person's score is below {pl['tau_ins']:.2f}" if low else
+                                  'below its threshold')
+        return 'the pose is strange' if pl['strange'][i] else 'not seen'
     d = dict(geometry=r(pl['geo'].conf), appearance=r(pl['app'].conf), alpha=r(pl['alpha']),
              fused=r(f.conf), p=r(pl['p']), threshold=pl['tau'].numpy().round(3),
              why=[why(j) for j in range(len(w))])

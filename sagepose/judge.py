@@ -9,7 +9,6 @@ __all__ = ['Judge', 'show_verdicts']
 
 # %% ../nbs/28_judge.ipynb #ed2a36b1
 import numpy as np, torch, torch.nn as nn
-from torch import Tensor
 from .skeleton import *
 from .heatmaps import *
 from .metrics import *

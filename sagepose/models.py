@@ -9,10 +9,9 @@ __all__ = ['conv_bn', 'resize', 'Head', 'PoseModel', 'read_weights', 'load_trunk
            'heatmaps', 'check_model', 'save_model', 'load_model', 'show_features']
 
 # %% ../nbs/14_models.ipynb #39ff0a09
-import json, os, yaml
+import os, yaml
 from pathlib import Path
 import timm, torch, torch.nn as nn, torch.nn.functional as F
-from torch import Tensor
 from .skeleton import *
 from .heatmaps import *
 
@@ -194,7 +193,11 @@ def freeze(
     if not n: return 0
     model.eval(); model.zero_grad()
     x = torch.zeros(1, 3, *(getattr(model,'crop',None) or (64,64)))
-    with torch.enable_grad(): model.trunk(x)[n-1].sum().backward()
+    with torch.enable_grad():
+        fs = model.trunk(x)
+        if n>len(fs): raise SagePoseError(f"freeze={n}: the backbone gives {len(fs)} feature maps here; "
+                                          "freeze at most so many, or use more `levels`")
+        fs[n-1].sum().backward()
     ps = [p for p in model.trunk.parameters() if p.grad is not None]
     for p in ps: p.requires_grad_(False); p.grad = None
     return sum(p.numel() for p in ps)

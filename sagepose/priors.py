@@ -234,7 +234,7 @@ def _fit(cls,
     vis = ((vis>0)&kpts.isfinite().all(-1)).float(); kpts = torch.where(vis[...,None]>0, kpts, 0.)
     self = cls(sk, **kw); self._fit_bones(kpts, vis); self._fit_angles(kpts, vis)
     ins,kpt = self._raw_anomaly(kpts, vis)
-    self.drift.copy_(ins.quantile(rare))
+    self.drift.copy_(ins.quantile(rare).clamp(min=.5))
     hi = _nanq(kpt, vis>0, rare)
     self.kpt_hi.copy_(hi.nan_to_num(nan=kpt.quantile(rare).item()).clamp(min=.5))
     return self
@@ -276,10 +276,10 @@ def _forward(self,
 ):                  # dict(topo, bone, angle) of scalars
     "The three losses of `kpts`"
     kpts = kpts.float(); x,t,wb,wa = self.measure(kpts, w)
-    wt = wb if w_topo is None else self.measure(kpts, w_topo)[2]
+    xt,_,wt,_ = (x,t,wb,wa) if w_topo is None else self.measure(kpts, w_topo)
     if self.angle=='vonmises': a = vonmises_loss(t, wa, self.mu, self.kappa)
     else: a = angle_loss(t, wa, self.angle_lo, self.angle_hi)
-    return dict(topo=topo_loss(x, wt, self.topo_hi).mean(),
+    return dict(topo=topo_loss(xt, wt, self.topo_hi).mean(),
                 bone=bone_loss(x, wb, self.bone_hi, self.two_sided).mean(), angle=a.mean())
 Priors.forward = _forward
 

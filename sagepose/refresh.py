@@ -9,10 +9,9 @@ __all__ = ['person_keys', 'compact', 'expand', 'write_labels', 'read_labels', 'l
            'show_change']
 
 # %% ../nbs/29_refresh.ipynb #1fba23e0
-import copy, hashlib, json, os
+import copy, hashlib, os
 from pathlib import Path
 import numpy as np, torch
-from torch import Tensor
 from .skeleton import *
 from .data import *
 from .models import read_weights
@@ -100,7 +99,7 @@ def everybody(
     c = copy.copy(crops); c.views = [None]+[weak]*n; c.photo = None
     seeds = np.random.default_rng([step,11]).integers(2**27, size=len(c))
     order = [(i,int(s)) for i,s in enumerate(seeds)]
-    return torch.utils.data.DataLoader(c, bs, sampler=order, num_workers=workers)
+    return torch.utils.data.DataLoader(c, bs, sampler=order, num_workers=workers, generator=torch.Generator())
 
 def gather(rows):
     "Dicts of tensors of several batches as one dict"

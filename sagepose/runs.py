@@ -6,7 +6,8 @@ Docs: https://sagepose.github.io/sagepose/runs.html.md"""
 
 # %% auto #0
 __all__ = ['pack', 'unpack', 'run_state', 'restore', 'save_checkpoint', 'load_checkpoint', 'write_csv', 'read_csv', 'RunLog',
-           'log_line', 'save_eval_model', 'save_judge', 'versions', 'train', 'Restore', 'finish', 'show_run']
+           'Diverged', 'log_line', 'save_eval_model', 'save_judge', 'versions', 'train', 'Restore', 'finish',
+           'show_run']
 
 # %% ../nbs/32_runs.ipynb #deaef00f
 import csv, json, os, platform, time
@@ -50,7 +51,7 @@ def run_state(learn):
         app=t.app.module.state_dict(), opt=learn.opt.state_dict(), n=t.n, own=[t.geo.own,t.app.own])
     if hasattr(learn,'pseudo_labels'):
         p = learn.pseudo_labels
-        s.update(judge=p.judge.state_dict(), drawn=p.drawn, swept=p.swept, fit_at=p.fit_at)
+        s.update(judge=p.judge.state_dict(), drawn=p.drawn, swept=p.swept, fit_at=p.fit_at); p.saved = p.swept
         if not p.folder: s['labels'] = p.labels     # else they are a file of their own
     if hasattr(learn,'mixed_precision'): s['scaler'] = learn.mixed_precision.scaler.state_dict()
     return s
@@ -142,15 +143,17 @@ def _row(self):
              lr=self.opt.hypers[-1]['lr'], weight=lam, views=m,
              loss=float(self.sum)/max(self.n,1), pck=self.scores['pck'])
     if 'drift' in self.scores: r['val_drift'] = self.scores['drift']
-    r.update({k:float(np.mean(v)) for k,v in self.pseudo.items()}
-             if getattr(self.learn,'pseudo',None) else {})
+    known = {k:v[~np.isnan(v)] for k,v in (getattr(self.learn,'pseudo',None) or {}).items()}
+    r.update({k:float(v.mean()) for k,v in known.items() if len(v)})
     return dict(r, seconds=round(self.before+time.time()-self.t0, 1))
+
+class Diverged(SagePoseError): "A run whose weights are no longer finite"
 
 def _alive(self):
     "Stop a run whose weights are no longer numbers, before its last checkpoint is replaced"
     ws = [v for v in self.teachers.app.module.state_dict().values() if v.is_floating_point()]
     if bool(torch.stack([v.isfinite().all() for v in ws]).all()): return
-    raise SagePoseError(f"{self.out}: the run diverged in epoch {self.epoch+1}: its weights are "
+    raise Diverged(f"{self.out}: the run diverged in epoch {self.epoch+1}: its weights are "
         f"not finite. Its best model and the state before are kept; start again with lr below "
         f"{self.cfg.lr:g}, or with clip=1")
 
@@ -164,7 +167,7 @@ def _joint_rows(self, row):
     "One row a joint: PCK, and what the gates did"
     p = getattr(self.learn,'pseudo',None) or {}
     return [dict(epoch=row['epoch'], step=row['step'], joint=n, pck=self.scores['per_joint'][j],
-                 **{k:round(float(v[j]),5) for k,v in p.items()})
+                 **{k:round(float(v[j]),5) for k,v in p.items() if not np.isnan(v[j])})
             for j,n in enumerate(self.learn.task.sk.names)]
 
 def log_line(r):
@@ -239,6 +242,7 @@ def train(
     task=PoseTask       # what makes the Learner: a subclass for another way to train
 ):                      # the run's folder
     "Train, log and save; Ctrl-C leaves a checkpoint that `resume` continues from"
+    cfg = whole_epochs(check_config(cfg))
     ck = _prepare(cfg, resume, overwrite); out = Path(cfg.out); task = task(cfg, model)
     log = RunLog(cfg, quiet=quiet,
                  **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))

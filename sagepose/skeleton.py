@@ -10,7 +10,7 @@ __all__ = ['coco17', 'lsp14', 'mpii16', 'aic14', 'crowdpose14', 'halpe26', 'skel
 
 # %% ../nbs/00_skeleton.ipynb #411ac8a9
 import difflib, re
-from dataclasses import dataclass, field, asdict
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 

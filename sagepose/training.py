@@ -6,12 +6,12 @@ Docs: https://sagepose.github.io/sagepose/training.html.md"""
 
 # %% auto #0
 __all__ = ['PoseSets', 'Seeded', 'normalise', 'denormalise', 'PoseBatch', 'pad_pixels', 'PoseLoss', 'bn_layers', 'own_statistics',
-           'Teachers', 'ema_update', 'hold_statistics', 'PseudoLabels', 'Some', 'HoldOut', 'held_out', 'StrongViews',
-           'MakeViews', 'PoseMetrics', 'PseudoLog', 'best_device', 'lr_schedule', 'keep_memory', 'auto_sigma',
-           'PoseTask', 'student_photo', 'fit', 'show_views']
+           'Teachers', 'ema_update', 'hold_statistics', 'PseudoLabels', 'Fresh', 'Some', 'HoldOut', 'held_out',
+           'StrongViews', 'MakeViews', 'PoseMetrics', 'PseudoLog', 'best_device', 'lr_schedule', 'keep_memory',
+           'auto_sigma', 'PoseTask', 'student_photo', 'fit', 'show_views']
 
 # %% ../nbs/31_training.ipynb #0c2a7ad9
-import ctypes, math, os, random, sys, warnings
+import ctypes, os, random, warnings
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -199,6 +199,10 @@ class Teachers(Callback):
         for t in (self.geo,self.app):
             t.module.eval().requires_grad_(False)
             t.own = False
+        self.restart()
+    def restart(self):
+        "Begin with the student of now"
+        for t in (self.geo,self.app): t.module.load_state_dict(self.model.state_dict())
         self.n = 10**6 if self.cfg.init else 0     # no warm-up of the decay from a trained start
     def before_train(self): frozen_bn_eval(self.model)
 
@@ -232,7 +236,8 @@ class PseudoLabels(Callback):
         self.cfg,self.sk,self.hm,self.mean,self.std,self.data = cfg,sk,hm,mean,std,data
         self.pad,self.ref,self.drawn = pad_pixels(cfg),ref,0
         self.judge,self.held = judge or Judge(cfg, sk),held
-        self.labels = self.swept = self.folder = self.fit_at = None  # of the last sweep; where kept
+        # of the last sweep; where sweeps are kept, and which one the last checkpoint names
+        self.labels = self.swept = self.folder = self.saved = self.fit_at = None
         self.keys,self.when = (person_keys(data.ps) if cfg.swept else None),sweeps(cfg)
     @property
     def gates(self): return self.judge.gates
@@ -302,6 +307,18 @@ def weigh(self:PseudoLabels, e, i):
     "Add the weights (b,k) `w` to the beliefs `e` about the people `i`"
     if self.cfg.gate=='oracle': return dict(e, w=oracle(e['fused'].kpts, *(r[i] for r in self.ref)))
     return self.judge.weigh(e)
+
+# %% ../nbs/31_training.ipynb #de35c601
+class Fresh(Callback):
+    "Put student and teachers back to the weights that the run began with, after the first sweep"
+    order,run_valid = PseudoLabels.order+1,False
+    def __init__(self, cfg): self.at = sweeps(cfg)[0]
+    def before_fit(self):
+        self.first = {n:v.detach().clone() for n,v in self.model.state_dict().items()}
+    def before_batch(self):
+        if self.epoch*self.n_iter+self.iter!=self.at: return
+        self.model.load_state_dict(self.first); self.opt.clear_state()
+        self.learn.teachers.restart()
 
 # %% ../nbs/31_training.ipynb #7bfb3188
 class Some(torch.utils.data.Dataset):
@@ -389,10 +406,10 @@ def sweep(self:PseudoLabels, step=0):
 # %% ../nbs/31_training.ipynb #1a9fa4b9
 @patch
 def _write(self:PseudoLabels, d, step):
-    "Keep this sweep on disk, and the one before it"
+    "Keep this sweep on disk, the one before it and that of the last checkpoint"
     write_labels(label_file(self.folder, step), d, self.keys,
                  step=step, skeleton=self.sk.name, crop=self.cfg.crop)
-    tidy(self.folder, (step, self.swept))
+    tidy(self.folder, (step, self.swept, self.saved))
 
 @patch
 def put_sweep(self:PseudoLabels, step, labels=None):
@@ -529,11 +546,11 @@ class PseudoLog(Callback):
         if not self.s: return
         s = {}      # rows may come and go with the stages
         for n,v in self.s.items(): s.update({k:s.get(k,0)+x for k,x in zip(n, v.cpu().numpy())})
-        by = dict(accuracy='known', geo_accuracy='known', app_accuracy='known',
-                  kept_accuracy='kept', dropped_accuracy='dropped')
+        by = dict(kept_accuracy='kept', dropped_accuracy='dropped',
+                  **dict.fromkeys('accuracy geo_accuracy app_accuracy kept_right kept_wrong'.split(), 'known'))
         per = lambda k: s['n3' if k.startswith('share') else by.get(k,'n')]
-        out = {k:v/np.maximum(per(k),1e-9) for k,v in s.items()
-               if k not in ('n','n3','known','kept','dropped')}
+        out = {k:np.divide(v, per(k), out=np.full_like(v, np.nan), where=per(k)>0)
+               for k,v in s.items() if k not in ('n','n3','known','kept','dropped')}
         self.learn.pseudo = dict(out, tau=self.learn.pseudo_labels.gates.tau.cpu().numpy())
 
 def _sums(t): return torch.float32 if t.device.type=='mps' else torch.float64   # MPS has no float64
@@ -558,7 +575,7 @@ def truths(self:PseudoLog, p):
     f,w = p['fused'],p['w']; r = [t[p['i']] for t in self.ref]
     has = (r[1]>0)&torch.isfinite(r[2])[:,None]
     ok,g,a = (oracle(b.kpts, *r)*has for b in (f,p['geo'],p['app'])); has = has.to(w)
-    return dict(known=has, accuracy=ok, kept=has*w, kept_accuracy=ok*w,
+    return dict(known=has, accuracy=ok, kept=has*w, kept_accuracy=ok*w, kept_right=ok*w, kept_wrong=has*w-ok*w,
                 dropped=has-has*w, dropped_accuracy=ok-ok*w, geo_accuracy=g, app_accuracy=a)
 
 # %% ../nbs/31_training.ipynb #b88ce9cc
@@ -596,6 +613,13 @@ def auto_sigma(
     "A 32nd of the heatmap's height, from .7 to 2 cells"
     return min(max(hm[0]/32, .7), 2.)
 
+# %% ../nbs/31_training.ipynb #cbb10692
+def _need_limbs(cfg, sk):
+    "Refuse what follows limbs where there are none"
+    if cfg.semi and not sk.limbs and (cfg.cutmix or cfg.cutout and cfg.hide in ('limb','akm')):
+        raise ConfigError(f"skeleton {sk.name!r} has no limbs, which hide={cfg.hide} and cutmix={cfg.cutmix} "
+                          "follow; give `limbs`, or use hide=joint cutmix=0")
+
 # %% ../nbs/31_training.ipynb #ac0a3c92
 class PoseTask:
     "All that a run of `cfg` needs; `learner()` makes its fastai Learner"
@@ -607,7 +631,7 @@ class PoseTask:
         seed_model=True # seed before the model is made?
     ):
         self.cfg,self.sets = cfg,sets or PoseSets(cfg)
-        self.sk = self.sets.sk
+        self.sk = self.sets.sk; _need_limbs(cfg, self.sk)
         if seed_model: torch.manual_seed(cfg.seed)
         self.model = model or pose_model(cfg.backbone, self.sk, cfg.pretrained, width=cfg.width,
             levels=cfg.levels, visibility=cfg.visibility, crop=cfg.crop)
@@ -695,7 +719,7 @@ def semi_callbacks(self:PoseTask, args, norm):
     if self.cfg.fda or self.cfg.adain: self.pose_batch.looks = self.looks(u)
     views = self.views_cb(*args)
     return ([self.pseudo, views, MakeViews(views), PseudoLog(ref)]
-            +([HoldOut(self.cfg)] if kept else []))
+            +([HoldOut(self.cfg)] if kept else [])+([Fresh(self.cfg)] if self.cfg.fresh else []))
 
 # %% ../nbs/31_training.ipynb #20cbb6a2
 def fit(

@@ -10,7 +10,7 @@ __all__ = ['palette', 'to_image', 'show_pose', 'frame_axes', 'heat_overlay', 'sh
 # %% ../nbs/01_visuals.ipynb #f1f80328
 import numpy as np, matplotlib.pyplot as plt
 from matplotlib.collections import LineCollection
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.colors import to_rgb
 from .skeleton import *
 
 # %% ../nbs/01_visuals.ipynb #e8ace2d8

@@ -150,5 +150,5 @@ def test_structure_on_real_people():
     ran = [by_seed(read_results(root/f'results/lsp14_100_128_{f}.json').data, n)[[0,1,2]].mean()
            for f,n in (('baselines','method'),('parts','as it is'),('mechanisms','spine'))]
     m,again,without = map(num, ran)
-    for said in (f'with cameras ({m}, and {again} when', f'method without them, {without})'):
+    for said in (f'with cameras ({m}, and {again} when', f'are without them, {without})'):
         assert said in readme, said
