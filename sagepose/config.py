@@ -103,7 +103,7 @@ class _Belief:
 @dataclass
 class _Gates:
     "gates"
-    gate:str='adaptive'     # adaptive, shared, soft, flex, free, fixed, none, oracle (reference)
+    gate:str='adaptive'     # adaptive, shared, soft, flex, free, fixed, none (nor instance), oracle
     instance:str='mean'     # a person's score: mean of p; agree: times teachers' OKS; none: no gate
     tau_ins:float=.7        # most that the instance gate asks for
     tau_kpt:float=.9        # most that a keypoint gate asks for

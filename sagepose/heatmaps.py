@@ -73,7 +73,7 @@ def dark(
     hm:Tensor,      # (b,k,h,w), not negative near the peaks
     c:Tensor,       # (b,k,2) highest cells, x first
     smooth=True     # 1-2-1 first
-):                  # (b,k,2) refined, at most 1.5 cells away on each axis
+):                  # (b,k,2) refined, at most 1.5 cells from the nearest inner cell on each axis
     "One Newton step on the log of `hm` from the cell `c` (DARK)"
     h,w = hm.shape[-2:]
     lim = torch.tensor([w-2, h-2], device=hm.device, dtype=c.dtype)
@@ -191,7 +191,7 @@ def hm_ce(
     targ:Tensor,    # (b,k,h,w), not negative; normalised here
     w:Tensor,       # (b,k) weights
     scale=10.,      # logit scale: how large a difference of 1 in `pred` is
-    norm=None, **kw # see `hm_mse`
+    norm=None, **kw # see `hm_mse`; its `mask` and `sigma` mean nothing here
 ):                  # scalar
     "Cross-entropy between softmax(`scale`*`pred`) and `targ` over the cells, above its minimum"
     t = targ.float().flatten(-2).clamp(min=0); t = t/t.sum(-1, keepdim=True).clamp(min=1e-6)

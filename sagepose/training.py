@@ -580,7 +580,7 @@ def truths(self:PseudoLog, p):
 
 # %% ../nbs/31_training.ipynb #b88ce9cc
 def best_device(name=''):
-    "The device called `name`, or the best there is"
+    "The device called `name`, or a GPU where there is one, else the CPU"
     if name.startswith('cuda') and not torch.cuda.is_available():
         raise ConfigError(f"device={name}: PyTorch sees no GPU here; "
                           "leave `device` empty to take the best there is")
