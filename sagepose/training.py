@@ -312,7 +312,7 @@ def weigh(self:PseudoLabels, e, i):
 class Fresh(Callback):
     "Put student and teachers back to the weights that the run began with, after the first sweep"
     order,run_valid = PseudoLabels.order+1,False
-    def __init__(self, cfg): self.at = sweeps(cfg)[0]
+    def __init__(self, cfg): self.at = next(iter(sweeps(cfg)), None)
     def before_fit(self):
         self.first = {n:v.detach().clone() for n,v in self.model.state_dict().items()}
     def before_batch(self):
