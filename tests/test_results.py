@@ -130,6 +130,13 @@ def test_generated_people_to_the_end():
     said = f'{num(c.mean)} [{num(c.lo)}, {num(c.hi)}] at the last step, {span(over)[1:]} above the best look without'
     assert said in readme, said
 
+def test_student_that_begins_anew():
+    a,d = (read_results(root/f'results/lsp14_100_128_{n}.json').data for n in ('anew','baselines'))
+    a = by_seed(a, 'begins anew'); c = mean_ci(a); assert c.n==5
+    own,best = (mean_ci(a-by_seed(d, n, best=b)) for n,b in (('method',False),('labels only',True)))
+    for said in (f'{num(c.mean)} [{num(c.lo)}, {num(c.hi)}], in each seed', f'above the method, {span(own)[1:]} in the mean',
+                 f'best look by {span(best)[1:]}'): assert said in readme, said
+
 def test_left_for_right():
     rows = json.loads((root/'results/lsp14_facing.json').read_text())['rows']
     told,plain = ({r['seed']:r['looks'][-1]['pck'] for r in rows if r['arm']==n} for n in ('told','as they are'))
