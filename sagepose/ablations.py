@@ -553,7 +553,8 @@ def _stems(tests):
     "Refuse test files that the report could not tell apart"
     stems = [Path(t).stem for t in tests]
     if twice := [s for s in stems if stems.count(s)>1]:
-        raise SagePoseError(f"--test: two files are called {twice[0]!r}, as which the report names them; rename one")
+        raise SagePoseError(f"--test: two files are called {twice[0]!r}, "
+                            "as which the report names them; rename one")
 
 def measure_job(
     job:Job,        # finished
@@ -748,7 +749,7 @@ def _work(jobs, study, tests, device, say):
         j.cfg = replace(j.cfg, device=device or j.cfg.device); t = time.time()
         try: how = run_job(j, study, tests)
         except Exception as e:
-            if isinstance(e, SagePoseError) and not isinstance(e, Diverged): raise  # true of the others as well
+            if isinstance(e, SagePoseError) and not isinstance(e, Diverged): raise  # of all arms
             failed[f'{j.label}, seed {j.cfg.seed}'] = how = (
                 f'failed: {type(e).__name__}: {e}'.splitlines()[0])
         busy += [j.label] if how=='busy' else []

@@ -237,7 +237,7 @@ def _check_box(b, wh, entry, say):
     if f: say(f[0], 'box', entry, f[1])
     return not f or f[0]!='error'
 
-# %% ../nbs/11_check.ipynb #ede7aa4a
+# %% ../nbs/11_check.ipynb #4bba5359
 def categories(
     d:dict,         # COCO file
     name=None       # only those of this name
@@ -247,6 +247,7 @@ def categories(
     cats = [c for c in cats if isinstance(c, dict) and name in (None, c.get('name'))]
     return sorted(cats, key=lambda c: not c.get('keypoints'))
 
+# %% ../nbs/11_check.ipynb #ede7aa4a
 def _skeleton_of(d, skeleton, say):
     "The skeleton to check `d` against: the one given, else that of its category"
     cats = [c for c in categories(d) if c.get('keypoints')]

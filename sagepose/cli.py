@@ -443,7 +443,8 @@ def ablate_cmd(a):
     if a.list: print(list_studies().to_string(index=False)); return 0
     name,path,kv = _study_args(a.what); seeds = _ints(a.seeds, '--seeds')
     if a.report:
-        for n in (_studies_of(a.out)['studies'] if name=='all' else [name]): print(report(a.out, n).markdown())
+        names = _studies_of(a.out)['studies'] if name=='all' else [name]
+        for n in names: print(report(a.out, n).markdown())
         return 0
     if name!='all': pick_arms(name, a.arms)     # a wrong name is refused before anything is made
     cfg = _study_config(a, path, kv, seeds); devices = a.devices.split(',') if a.devices else ()

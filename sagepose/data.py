@@ -528,8 +528,8 @@ class EndlessOrder(torch.utils.data.Sampler):
 
 def endless(ds, bs, seed=0, start=0, workers=0):
     "Endless loader of an unlabelled `Crops`"
-    return torch.utils.data.DataLoader(ds, bs, sampler=EndlessOrder(len(ds), seed, start), num_workers=workers,
-        generator=torch.Generator(),    # an iterator draws from it; dropout draws from the global one
+    return torch.utils.data.DataLoader(ds, bs, sampler=EndlessOrder(len(ds), seed, start),
+        num_workers=workers, generator=torch.Generator(),   # an iterator draws from it; dropout draws from the global one
         persistent_workers=workers>0, pin_memory=torch.cuda.is_available())
 
 # %% ../nbs/12_data.ipynb #c3ba5626

@@ -66,7 +66,7 @@ def restore(learn, s):
     if hasattr(learn,'pseudo_labels') and 'judge' in s:     # a common start has none
         p = learn.pseudo_labels; p.judge.load_state_dict(s['judge'])
         p.drawn,p.fit_at = s['drawn'],s.get('fit_at')
-        p.put_sweep(s.get('swept'), s.get('labels'))
+        p.put_sweep(s.get('swept'), s.get('labels')); p.saved = p.swept
     if 'scaler' in s and hasattr(learn,'mixed_precision'):
         learn.mixed_precision.scaler.load_state_dict(s['scaler'])
 
@@ -242,10 +242,9 @@ def train(
     task=PoseTask       # what makes the Learner: a subclass for another way to train
 ):                      # the run's folder
     "Train, log and save; Ctrl-C leaves a checkpoint that `resume` continues from"
-    cfg = whole_epochs(check_config(cfg))
-    ck = _prepare(cfg, resume, overwrite); out = Path(cfg.out); task = task(cfg, model)
-    log = RunLog(cfg, quiet=quiet,
-                 **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))
+    cfg = whole_epochs(check_config(cfg)); ck = _prepare(cfg, resume, overwrite)
+    out,task = Path(cfg.out),task(cfg, model)
+    log = RunLog(cfg, quiet=quiet, **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))
     learn = task.learner([log, *cbs])   # what can go wrong has gone wrong by now
     if overwrite and not resume and (out/'config.yaml').exists(): _clear(out)
     out.mkdir(parents=True, exist_ok=True)

@@ -234,10 +234,9 @@ class PseudoLabels(Callback):
     order,run_valid = MixedPrecision.order+1,False  # inside autocast
     def __init__(self, cfg, sk, hm, mean, std, data, ref=None, judge=None, held=None):
         self.cfg,self.sk,self.hm,self.mean,self.std,self.data = cfg,sk,hm,mean,std,data
-        self.pad,self.ref,self.drawn = pad_pixels(cfg),ref,0
+        self.pad,self.ref,self.drawn,self.saved = pad_pixels(cfg),ref,0,None  # sweep of the checkpoint
         self.judge,self.held = judge or Judge(cfg, sk),held
-        # of the last sweep; where sweeps are kept, and which one the last checkpoint names
-        self.labels = self.swept = self.folder = self.saved = self.fit_at = None
+        self.labels = self.swept = self.folder = self.fit_at = None  # of the last sweep; where kept
         self.keys,self.when = (person_keys(data.ps) if cfg.swept else None),sweeps(cfg)
     @property
     def gates(self): return self.judge.gates
@@ -546,8 +545,8 @@ class PseudoLog(Callback):
         if not self.s: return
         s = {}      # rows may come and go with the stages
         for n,v in self.s.items(): s.update({k:s.get(k,0)+x for k,x in zip(n, v.cpu().numpy())})
-        by = dict(kept_accuracy='kept', dropped_accuracy='dropped',
-                  **dict.fromkeys('accuracy geo_accuracy app_accuracy kept_right kept_wrong'.split(), 'known'))
+        known = 'accuracy geo_accuracy app_accuracy kept_right kept_wrong'.split()
+        by = dict(dict.fromkeys(known, 'known'), kept_accuracy='kept', dropped_accuracy='dropped')
         per = lambda k: s['n3' if k.startswith('share') else by.get(k,'n')]
         out = {k:np.divide(v, per(k), out=np.full_like(v, np.nan), where=per(k)>0)
                for k,v in s.items() if k not in ('n','n3','known','kept','dropped')}
@@ -575,8 +574,9 @@ def truths(self:PseudoLog, p):
     f,w = p['fused'],p['w']; r = [t[p['i']] for t in self.ref]
     has = (r[1]>0)&torch.isfinite(r[2])[:,None]
     ok,g,a = (oracle(b.kpts, *r)*has for b in (f,p['geo'],p['app'])); has = has.to(w)
-    return dict(known=has, accuracy=ok, kept=has*w, kept_accuracy=ok*w, kept_right=ok*w, kept_wrong=has*w-ok*w,
-                dropped=has-has*w, dropped_accuracy=ok-ok*w, geo_accuracy=g, app_accuracy=a)
+    kept,right = has*w,ok*w
+    return dict(known=has, accuracy=ok, geo_accuracy=g, app_accuracy=a, kept=kept, kept_accuracy=right,
+                kept_right=right, kept_wrong=kept-right, dropped=has-kept, dropped_accuracy=ok-right)
 
 # %% ../nbs/31_training.ipynb #b88ce9cc
 def best_device(name=''):
