@@ -34,7 +34,7 @@ from .training import *
 from .baselines import *
 from .predict import load, predict_set
 from .priors import Priors
-from .runs import train, read_csv, write_csv, versions
+from .runs import Diverged, train, read_csv, write_csv, versions
 
 # %% ../nbs/50_ablations.ipynb #2dfa43a2
 def parse_arm(
@@ -327,11 +327,10 @@ def _job(label, spec, cfg, out):
     "The arm `spec` of `cfg`"
     if why := why_not(cfg, spec):
         return Job(label, spec, replace(cfg, out=str(out/folder_name(spec, cfg.seed))), why=why)
-    n,u = count_people(cfg)
+    n,u = count_people(cfg); spec = short_spec(cfg, spec)      # before `bs` fits the labels, as in `collect`
     cfg = replace(cfg, bs=min(cfg.bs, n), bs0=min(cfg.bs0, n))
     F = compute(cfg)['F']
-    spec,c = short_spec(cfg, spec),arm_config(cfg, spec)
-    name = spec.split()[0]; m = get_method(name)
+    c = arm_config(cfg, spec); name = spec.split()[0]; m = get_method(name)
     if m.labels=='all': c = all_labels(c, out); n = count_people(replace(c, semi=False))[0]
     if m.labels: c = labels_only(c, (n,u))
     c = equal_compute(replace(c, out=str(out/folder_name(spec, cfg.seed))), F, name, people=(n,u))
@@ -420,7 +419,7 @@ class Looked:
     def answer(self, x):
         "(n,k,2) keypoints of the network's inputs `x`"
         p = self.p
-        hm = [heatmaps(p.model(b.to(p.device)))[0].float().cpu() for b in x.split(p.bs)]
+        hm = [answers(p.model, b.to(p.device))[0].cpu() for b in x.split(p.bs)]
         return decode(torch.cat(hm), p.crop)[0]
 
 # %% ../nbs/50_ablations.ipynb #784c7840
@@ -550,11 +549,12 @@ def shared_pck(
 
 # %% ../nbs/50_ablations.ipynb #a4f81c04
 def _stems(tests):
-    "Refuse test files that the report could not tell apart"
+    "Refuse test files that cannot be read or that the report could not tell apart"
     stems = [Path(t).stem for t in tests]
     if twice := [s for s in stems if stems.count(s)>1]:
         raise SagePoseError(f"--test: two files are called {twice[0]!r}, "
                             "as which the report names them; rename one")
+    for t in tests: read_coco(t)        # hours before it is needed
 
 def measure_job(
     job:Job,        # finished

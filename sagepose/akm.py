@@ -17,7 +17,7 @@ from .skeleton import *
 from .heatmaps import *
 from .geometry import *
 from .augmentations import *
-from .models import heatmaps
+from .models import answers
 
 # %% ../nbs/23_akm.ipynb #e7ef47ab
 def misplaced(
@@ -82,8 +82,8 @@ def body_mask(
 ):                  # (b,h,w) from 0 to 1; h,w: crop/step
     "About where a person is: capsules along the bones"
     size = tuple(-(-n//step) for n in crop)
-    l = torch.tensor([*sk.limbs,*sk.torso], device=kpts.device)
-    thick = torch.tensor([.05]*len(sk.limbs)+[.1]*len(sk.torso)).to(kpts)
+    l = const([*sk.limbs,*sk.torso], kpts)
+    thick = const([.05]*len(sk.limbs)+[.1]*len(sk.torso), kpts, kpts.dtype)
     r = person_size(kpts)[:,None]*thick
     p = to_hm(kpts, crop, size)
     return capsule(p[:,l[:,0]], p[:,l[:,1]], r/step, size).amax(1)
@@ -102,11 +102,10 @@ def joint_discs(
     b,k = p.shape; dev = kpts.device; see = in_frame(kpts, crop)
     i,ok = gumbel_top(p*see, n[1], generator); m = i.shape[1]
     few = n[0]+(torch.rand(b,1,generator=generator)*(n[1]-n[0]+1)).floor()
-    u,v = (torch.rand(b,m,1,generator=generator).to(dev),
-           torch.randn(b,m,2,generator=generator).to(dev))
+    u,v = (sent(f(b,m,j,generator=generator), dev) for f,j in ((torch.rand,1),(torch.randn,2)))
     r = (radius[0]+u[...,0]*(radius[1]-radius[0]))*person_size(kpts)[:,None]
     c = kpts.gather(1, i[...,None].expand(-1,-1,2))+v.clamp(-2,2)*.2*r[...,None]
-    on = ok&(torch.arange(m)<few).to(dev)
+    on = ok&sent(torch.arange(m)<few, dev)
     share,body = _shares(kpts, see, c, r*on, sk, crop)
     return c,r*(on&(share<=most)&(body<=area)).cummin(1)[0]
 
@@ -131,6 +130,7 @@ def shifted(x, rows, dx, dy):
 def others(b, group=1, generator=None):
     "For each of `b` pictures one of another person; `group` neighbours show the same one: (b,)"
     n = b//group
+    if b%group: raise SagePoseError(f"{b} pictures are not groups of {group}")
     s = (1+(torch.rand(n,generator=generator)*(n-1)).long() if n>1
          else torch.zeros(n, dtype=torch.long))
     who = ((torch.arange(n)+s)%n).repeat_interleave(group)
@@ -143,11 +143,12 @@ def fill_in(
     "Something to put in place of parts of `x`, of a kind drawn for each picture"
     b,_,H,W = x.shape; dev = x.device; rnd = lambda *s: torch.rand(*s, generator=generator)
     which = torch.tensor([fills.index(k) for k in kinds])[(rnd(b)*len(kinds)).long()]
+    if b//group<2: which = torch.where(which==3, 2, which)      # nobody else is there
     rows = torch.where(which==3, others(b, group, generator), torch.arange(b))
     dy,dx = (((.25+.5*rnd(b))*s).long()*(which==2) for s in (H,W))
-    y = shifted(x, rows.to(dev), dx.to(dev), dy.to(dev))
-    noise = torch.randn(b,1,H,W,generator=generator).to(x)
-    at = lambda k: (which==k).to(dev).view(-1,1,1,1)
+    y = shifted(x, sent(rows, dev), sent(dx, dev), sent(dy, dev))
+    noise = like(torch.randn(b,1,H,W,generator=generator), x)
+    at = lambda k: sent(which==k, dev).view(-1,1,1,1)
     return torch.where(at(0), torch.zeros_like(x), torch.where(at(1), noise, y))
 
 # %% ../nbs/23_akm.ipynb #67c68577
@@ -179,7 +180,7 @@ def limb_fits(
     short=4.            # pixels: shorter limbs are left alone
 ):                      # (b,l) bool
     "Which limbs of the donors may be laid on these people's"
-    i,j = torch.tensor(limbs, device=kpts.device).T
+    i,j = const(limbs, kpts).T
     see,See = in_frame(kpts, crop),in_frame(K, crop)&(C>=least)
     if w is not None: see = see&(w>0)
     length = lambda p: (p[:,j]-p[:,i]).norm(dim=-1)
@@ -206,13 +207,13 @@ def limb_cutmix(
     group=1, generator=None, **kw # see `others`; `least`, `ratio`, `short` of `limb_fits`
 ):                      # (b,3,H,W); (b,l) bool: pasted limbs; (b,k) bool: other keypoints covered
     "Lay limbs of other people of the batch along the same limbs of these"
-    b,_,H,W = x.shape; dev = x.device; l = torch.tensor(sk.limbs, device=dev)
-    rows = others(b, group, generator).to(dev); K = kpts[rows]
+    b,_,H,W = x.shape; dev = x.device; l = const(sk.limbs, dev)
+    rows = sent(others(b, group, generator), dev); K = kpts[rows]
     fit = limb_fits(kpts, w, K, conf[rows], sk.limbs, (H,W), **kw)
     fit = fit&(rows//group!=torch.arange(b, device=dev)//group)[:,None]     # nobody else there
     i,ok = gumbel_top(fit.float() if p is None else fit*p, n[1], generator)
     few = n[0]+(torch.rand(b,1,generator=generator)*(n[1]-n[0]+1)).floor()
-    ok = ok&(torch.arange(i.shape[1])<few).to(dev)
+    ok = ok&sent(torch.arange(i.shape[1])<few, dev)
     end = lambda k,e: k.gather(1, l[i][...,e,None].expand(-1,-1,2))
     t = _similarity(end(kpts,0), end(kpts,1), end(K,0), end(K,1))
     r = width*person_size(K)[:,None]/t[...,:2].norm(dim=-1).clamp(min=.1)
@@ -264,11 +265,11 @@ def forward(self:AKM,
     generator=None  # `torch.Generator` on the CPU
 ):                  # (b,3,H,W); dict of `hid`, `limbs`, `difficulty`
     "Paste and hide"
-    d = difficulty(conf, self.history.rate.to(conf), self.mix); p = chances(d, w, self.T)
+    d = difficulty(conf, like(self.history.rate, conf), self.mix); p = chances(d, w, self.T)
     took = torch.zeros(len(x), len(self.sk.limbs), dtype=torch.bool, device=x.device)
     if self.cutmix:
-        on = (torch.rand(len(x),1,generator=generator)<self.cutmix).to(x.device)
-        l = torch.tensor(self.sk.limbs).T
+        on = sent(torch.rand(len(x),1,generator=generator)<self.cutmix, x)
+        l = const(self.sk.limbs, x).T
         x,took,_ = limb_cutmix(x, kpts, conf, self.sk, w*on, (p[:,l[0]]+p[:,l[1]])/2, group=group,
                                least=self.least, generator=generator)
     if self.mask['n'][1]==0:
@@ -317,7 +318,7 @@ class Recovery(Callback):
         if not self.due or pct<self.due[0]-1e-6: return
         was = [m for m in self.model.modules() if m.training]; self.model.eval()
         self.snaps.append((self.due.pop(0),
-                           heatmaps(self.model(self.x.to(self.dls.device)))[0].float().cpu()))
+                           answers(self.model, self.x.to(self.dls.device))[0].cpu()))
         for m in was: m.training = True
 
 # %% ../nbs/23_akm.ipynb #bdda433b

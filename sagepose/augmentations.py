@@ -70,6 +70,7 @@ def show_ops(
     fig,axs = plt.subplots(len(ops), n, figsize=(8, h*len(ops)+.25), dpi=80)
     for r,(row,s) in enumerate(zip(ops, strengths)):
         for c,o in enumerate(row):
+            o.p = 1
             show_pose(Photometric([o])(img, 1), ax=axs[r,c])
             if r==0: axs[r,c].set_title(type(o).__name__, fontsize=4.5, color='#808080')
         axs[r,0].set_ylabel(f'{s}', fontsize=7)
@@ -92,7 +93,7 @@ def gumbel_top(
     generator=None      # `torch.Generator` on the CPU
 ):                      # (b,n) columns, the first draw first; (b,n) bool: had a chance at all
     "Draw `n` columns without replacement in each row, with the odds `p`"
-    u = torch.rand(p.shape, generator=generator).clamp(1e-9, 1-1e-7).to(p.device)
+    u = sent(torch.rand(p.shape, generator=generator).clamp(1e-9, 1-1e-7), p)
     q,i = (p.detach().float().clamp(min=1e-20).log()-(-u.log()).log()).topk(min(n, p.shape[-1]), -1)
     return i,p.gather(-1, i)>0
 
@@ -107,9 +108,9 @@ def joint_cutout(
     noise=.5            # chance of a box being filled with noise instead of the mean
 ):                      # (b,3,H,W); (b,k) bool: covered keypoints
     "Cover boxes around random keypoints of each picture"
-    b,k = kpts.shape[:2]; H,W = x.shape[-2:]; dev = x.device; most = min(n[1], k)
-    rnd = lambda *s: torch.rand(*s, generator=generator).to(dev)
-    pick = (torch.multinomial(torch.ones(b,k), most, generator=generator).to(dev) if p is None
+    b,k = kpts.shape[:2]; H,W = x.shape[-2:]; dev = x.device; most = max(min(n[1], k), 1)
+    rnd = lambda *s: sent(torch.rand(*s, generator=generator), dev)
+    pick = (sent(torch.multinomial(torch.ones(b,k), most, generator=generator), dev) if p is None
             else gumbel_top(p+1e-6, most, generator)[0])
     on = torch.arange(most, device=dev)<(n[0]+(rnd(b,1)*(n[1]-n[0]+1)).floor())
     half = (size[0]+rnd(b,most,2)*(size[1]-size[0]))*max(H,W)
@@ -118,7 +119,7 @@ def joint_cutout(
     m = (near(torch.arange(H, device=dev), 1)[...,None]
          &near(torch.arange(W, device=dev), 0)[:,:,None])
     m = m.any(1, keepdim=True)
-    fill = torch.randn(b,1,H,W, generator=generator).to(x)*(rnd(b,1,1,1)<noise)
+    fill = like(torch.randn(b,1,H,W, generator=generator), x)*(rnd(b,1,1,1)<noise)
     return torch.where(m, fill, x),_covered(kpts, c, half, on)
 
 def _covered(kpts, c, half, on):
@@ -133,6 +134,7 @@ def person_size(
 ):                      # (b,) pixels: about the height of a standing person
     "3.5 times the root mean square distance of the keypoints from their mean"
     w = torch.ones_like(kpts[...,0]) if w is None else w.to(kpts)
+    w = w*(there := kpts.isfinite().all(-1)); kpts = torch.where(there[...,None], kpts, 0)
     w = (w/w.sum(1, keepdim=True).clamp(min=1e-6))[...,None]
     c = (kpts*w).sum(1, keepdim=True)
     return 3.5*(w*(kpts-c).square()).sum((1,2)).clamp(min=1e-6).sqrt()
@@ -160,13 +162,13 @@ def capsule(
 def cover(x, m, noise=.5, generator=None):
     "`x` (b,3,H,W) with the mean colour, or noise with the chance `noise`, where `m` (b,1,H,W) is 1"
     b,_,H,W = x.shape
-    fill = (torch.randn(b,1,H,W, generator=generator).to(x)
-            *(torch.rand(b,1,1,1, generator=generator)<noise).to(x))
-    return x+m.to(x)*(fill-x)
+    fill = (torch.randn(b,1,H,W, generator=generator)
+            *(torch.rand(b,1,1,1, generator=generator)<noise))
+    return x+m.to(x)*(like(fill, x)-x)
 
 def _count(b, n, generator):
     "(b,max) bool: the first few of each row, from n[0] to n[1] of them"
-    return torch.arange(n[1])<n[0]+(torch.rand(b,1,generator=generator)*(n[1]-n[0]+1)).floor()
+    return torch.arange(max(n[1],1))<n[0]+(torch.rand(b,1,generator=generator)*(n[1]-n[0]+1)).floor()
 
 def random_cutout(
     x:Tensor,           # (b,3,H,W), 0 is the mean colour
@@ -176,9 +178,9 @@ def random_cutout(
 ):                      # (b,3,H,W); (b,k) bool: covered keypoints
     "Cover boxes anywhere in the picture"
     b,_,H,W = x.shape; dev = x.device
-    u = torch.rand(b,n[1],4,generator=generator).to(dev); on = _count(b, n, generator).to(dev)
+    u = sent(torch.rand(b,max(n[1],1),4,generator=generator), dev); on = sent(_count(b, n, generator), dev)
     half = (size[0]+u[...,:2]*(size[1]-size[0]))*max(H,W)
-    c = u[...,2:]*torch.tensor([W-1,H-1], device=dev)
+    c = u[...,2:]*const((W-1,H-1), dev)
     near = lambda s,i: (torch.arange(s, device=dev)-c[...,i,None]).abs()<=half[...,i,None]
     m = (near(H,1)[...,None]&near(W,0)[:,:,None]&on[...,None,None]).any(1, keepdim=True)
     return cover(x, m, noise, generator),_covered(kpts, c, half, on)
@@ -194,14 +196,14 @@ def limb_cutout(
     generator=None, noise=.5 # as in `joint_cutout`
 ):                      # (b,3,H,W); (b,k) bool: covered keypoints
     "Cover capsules along random limbs of each picture"
-    b,_,H,W = x.shape; dev = x.device; l = torch.tensor(limbs, device=dev)
+    b,_,H,W = x.shape; dev = x.device; l = const(limbs, dev)
     p = torch.ones(b,len(limbs), device=dev) if p is None else p
     seen = in_frame(kpts, (H,W))
-    i,ok = gumbel_top(p*(seen[:,l[:,0]]|seen[:,l[:,1]]), n[1], generator)
-    on = _count(b, n, generator).to(dev)[:,:i.shape[1]]&ok
+    i,ok = gumbel_top(p*(seen[:,l[:,0]]|seen[:,l[:,1]]), max(n[1],1), generator)
+    on = sent(_count(b, n, generator), dev)[:,:i.shape[1]]&ok
     at = lambda e: kpts.gather(1, l[i][...,e,None].expand(-1,-1,2))
-    r = ((width[0]+torch.rand(i.shape, generator=generator).to(dev)*(width[1]-width[0]))
+    r = (sent(width[0]+torch.rand(i.shape, generator=generator)*(width[1]-width[0]), dev)
          *person_size(kpts)[:,None])
-    m = (capsule(at(0), at(1), r, (H,W))*on[...,None,None]).amax(1, keepdim=True)
+    m = torch.where(on[...,None,None], capsule(at(0), at(1), r, (H,W)), 0).amax(1, keepdim=True)
     d = to_segment(kpts[:,:,None], at(0)[:,None], at(1)[:,None])
     return cover(x, m, noise, generator),((d<=r[:,None])&on[:,None]).any(-1)

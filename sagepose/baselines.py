@@ -48,8 +48,8 @@ class EasyView(PseudoLabels):
             v = w.image(x[:,1+j], self.pad)
             if j==0: self.weak = w
             for i,m in enumerate(nets):
-                with evaluating(m): p,s = heatmaps(m(v))
-                hm[i] = hm[i]+w.unheatmap(p.float(), self.sk)
+                with evaluating(m): p,s = answers(m, v)
+                hm[i] = hm[i]+w.unheatmap(p, self.sk)
                 if s is not None and c.seen=='head':
                     seen.append(w._swap(torch.sigmoid(s.float()), self.sk))
         bs = [belief(h/n, c.crop) for h in hm]
@@ -115,8 +115,8 @@ class DualTask(SelfTask):
             raise ConfigError(f"init={cfg.init!r}: two students that start from one run would stay "
                               "one network; name two runs, init=A,B")
         one = lambda i: PoseTask(replace(cfg, init=runs[i], seed=cfg.seed+1000*i), sets=sets).model
-        super().__init__(replace(cfg, init=''), model or Pair(one(0), one(1)), sets)
-        self.cfg = replace(self.cfg, init=cfg.init)
+        super().__init__(replace(cfg, init='', freeze=0), model or Pair(one(0), one(1)), sets)
+        self.cfg = replace(self.cfg, init=cfg.init, freeze=cfg.freeze)
 
 def split_pair(
     folder      # a finished run of `DualTask`
@@ -136,7 +136,7 @@ def _split(f, folder, cfg):
         m = pose_model(cfg.backbone, sk, 'none', width=cfg.width, levels=cfg.levels,
                        visibility=cfg.visibility, crop=cfg.crop)
         m.load_state_dict({k[2:]:v for k,v in w.items() if k.startswith(n+'.')})
-        m.mean,m.std = tuple(meta['mean']),tuple(meta['std'])
+        m.mean,m.std,m.ce = tuple(meta['mean']),tuple(meta['std']),meta.get('ce', 0.)
         save_model(to, m, sk, meta['crop'], meta['margin'])
 
 # %% ../nbs/42_baselines.ipynb #73d03c65

@@ -26,7 +26,7 @@ def person_scale(
     "Median bone length of `f`, weighted by confidence, within .05 to .5 of the longer side"
     L = max(crop)
     if not sk.limbs: return torch.full_like(f.conf[:,0], .2*L)
-    i,j = torch.tensor(sk.limbs, device=f.kpts.device).T
+    i,j = const(sk.limbs, f.kpts).T
     d,o = (f.kpts[:,i]-f.kpts[:,j]).norm(dim=-1).float().nan_to_num(0).sort(-1)
     w = (f.conf[:,i]*f.conf[:,j]).float().clamp(min=1e-4).gather(-1, o).cumsum(-1)
     at = (w<w[:,-1:]/2).sum(-1, keepdim=True).clamp(max=len(sk.limbs)-1)
@@ -63,13 +63,11 @@ def second_peak(
 
 # %% ../nbs/22_calibration.ipynb #06caae58
 def _pairs(sk, dev):
-    "Index of the mirror joint and (k,) 1 where there is one; (k,k) mean over the neighbours"
-    k = len(sk); f = torch.tensor(sk.flip_index, device=dev)
-    A = torch.zeros(k,k, device=dev)
-    if sk.limbs: i,j = torch.tensor(sk.limbs, device=dev).T; A[i,j] = A[j,i] = 1.
-    alone = (A.sum(1, keepdim=True)==0).float()
-    A = A+alone*torch.eye(k, device=dev)
-    return f,(f!=torch.arange(k, device=dev)).float(),A
+    "Index of the mirror joint and (k,) 1 where there is one; (k,k) 1 for neighbours"
+    near = [[float((i,j) in sk.limbs or (j,i) in sk.limbs) for j in range(len(sk))] for i in range(len(sk))]
+    for i,r in enumerate(near): r[i] = float(not any(r))        # a lonely joint is its own neighbour
+    f = sk.flip_index
+    return const(f, dev),const([float(i!=j) for i,j in enumerate(f)], dev),const(near, dev)
 
 def structure_features(f, o, sk, crop, s):
     "`swap` to `person` of `f` amid the other joints of `o`, at person scale `s` (b,1)"
@@ -193,7 +191,7 @@ def oks_correct(
     t=.5            # similarity that is enough
 )->Tensor:          # (b,k) 1 right, 0 wrong, nan not labelled
     "Whether each keypoint's own similarity to the label reaches `t`"
-    k2 = (2*torch.tensor(sk.sigmas, device=pred.device))**2
+    k2 = (2*const(sk.sigmas, pred))**2
     e = torch.exp(-(pred-gt).square().sum(-1)/(2*area[:,None]*k2)).nan_to_num(0)
     return torch.where(vis>0, (e>=t).float(), torch.nan)
 

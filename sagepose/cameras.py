@@ -35,21 +35,21 @@ class Lens(Warp):
             raise SagePoseError(f"{type(self).__name__}: folds inside the crop; weaken the lens")
 
     def points(self, p):
-        u = (p-self.mid.to(p))/self.R-self.o.to(p)[:,None]
-        return self._px((self._along(u, self.f, self.limit)-self.home.to(p))/self.gain.to(p))
+        u = (p-like(self.mid, p))/self.R-like(self.o, p)[:,None]
+        return self._px((self._along(u, self.f, self.limit)-like(self.home, p))/like(self.gain, p))
     def back(self, p):
-        v = (p-self.mid.to(p))/self.R*self.gain.to(p)+self.home.to(p)
+        v = (p-like(self.mid, p))/self.R*like(self.gain, p)+like(self.home, p)
         return self._px(self._along(v, self.inv, self.f(self.limit[:,None])[:,0])
-                        +self.o.to(p)[:,None])
+                        +like(self.o, p)[:,None])
 
 # %% ../nbs/05_cameras.ipynb #38f8677c
 def _along(self, u, g, limit):
     "`u` (b,n,2) moved along its ray from radius r to `g`(r), far away beyond `limit` (b,)"
-    r = u.norm(dim=-1).clamp(min=1e-6); lim = limit.to(u)[:,None]
+    r = u.norm(dim=-1).clamp(min=1e-6); lim = like(limit, u)[:,None]
     s = torch.where(r<lim, g(torch.minimum(r, lim))/r, _far/r)
     return u*s[...,None]
 
-def _px(self, u): return u*self.R+self.mid.to(u)
+def _px(self, u): return u*self.R+like(self.mid, u)
 Lens._along,Lens._px = _along,_px
 
 # %% ../nbs/05_cameras.ipynb #33d1dec9
@@ -62,11 +62,11 @@ class Radial(Lens):
         den = -3*self.k1+d.clamp(min=0).sqrt()
         self.limit = torch.where((d>=0)&(den>1e-4), (2*c/den.clamp(min=1e-4)).sqrt(), _far/2)
         super().__init__(crop, b, centre)
-    def _k(self, r): return self.k1.to(r)[:,None],self.k2.to(r)[:,None],r*r
+    def _k(self, r): return like(self.k1, r)[:,None],like(self.k2, r)[:,None],r*r
     def f(self, r):  a,b,s = self._k(r); return r*(1+s*(a+s*b))
     def df(self, r): a,b,s = self._k(r); return 1+s*(3*a+s*5*b)
     def inv(self, q):
-        top = self.limit.to(q)[:,None]; r = torch.minimum(q, top)
+        top = like(self.limit, q)[:,None]; r = torch.minimum(q, top)
         for _ in range(8):
             r = torch.minimum((r-(self.f(r)-q)/self.df(r).clamp(min=.1)).clamp(min=0), top)
         return r
@@ -86,13 +86,15 @@ class Fisheye(Lens):
     "A perspective crop of `fov` degrees across its diagonal as a fisheye lens draws it"
     def __init__(self, crop, fov, centre=(0.,0.), projection='equidistant', b=None):
         fov = torch.as_tensor(fov, dtype=torch.float32); b = b or max(fov.numel(), 1)
+        if not ((fov>0)&(fov<180)).all():
+            raise SagePoseError(f"Fisheye: fov={fov.max():g} degrees; a perspective crop has less than 180")
         self.t = torch.deg2rad(fov.expand(b)/2).tan().clamp(min=1e-3)
         self.m,self.dm,self.un = projections[projection]
         self.limit = math.tan(1.5)/self.t               # 86 degrees from the axis
         super().__init__(crop, b, centre)
-    def f(self, r):   t = self.t.to(r)[:,None]; return self.m((t*r).atan())/t
-    def df(self, r):  t = self.t.to(r)[:,None]; return self.dm((t*r).atan())/(1+(t*r)**2)
-    def inv(self, q): t = self.t.to(q)[:,None]; return self.un(t*q).tan()/t
+    def f(self, r):   t = like(self.t, r)[:,None]; return self.m((t*r).atan())/t
+    def df(self, r):  t = like(self.t, r)[:,None]; return self.dm((t*r).atan())/(1+(t*r)**2)
+    def inv(self, q): t = like(self.t, q)[:,None]; return self.un(t*q).tan()/t
 
 # %% ../nbs/05_cameras.ipynb #51a6f010
 def _b(x, b): return torch.as_tensor(x, dtype=torch.float32).expand(b)
@@ -169,7 +171,7 @@ def _tps(p, c):
 @full_precision
 def _bend(self, p, jac=True):
     "Displacement (b,n,2) at `p` in half diagonals, and its Jacobian (b,n,2,2)"
-    w,c = self.w.to(p),self.c.to(p); a,w = w[:,-3:],w[:,:-3]
+    w,c = like(self.w, p),like(self.c, p); a,w = w[:,-3:],w[:,:-3]
     u,l = _tps(p, c); s = u@w+a[:,:1]+p@a[:,1:]
     if not jac: return s,None
     g = 2*l+2; gw = g@w                                     # grad U = (p-c) g
@@ -178,17 +180,17 @@ def _bend(self, p, jac=True):
 
 # %% ../nbs/05_cameras.ipynb #8360692f
 def _sheet_back(self, p):
-    p = (p-self.mid.to(p))/self.R
-    return (p+self._bend(p, False)[0])*self.R+self.mid.to(p)
+    p = (p-like(self.mid, p))/self.R
+    return (p+self._bend(p, False)[0])*self.R+like(self.mid, p)
 
 def _sheet_points(self, p):
-    p = (p-self.mid.to(p))/self.R; v = p
+    p = (p-like(self.mid, p))/self.R; v = p
     for _ in range(6):
         s,J = self._bend(v); x,y = (v+s-p).unbind(-1)
-        (a,b),(c,d) = (r.unbind(-1) for r in (J+torch.eye(2).to(J)).unbind(-2))
+        (a,b),(c,d) = (r.unbind(-1) for r in (J+const(((1,0),(0,1)), J)).unbind(-2))
         det = (a*d-b*c).clamp(min=.1)
         v = v-torch.stack([d*x-b*y, a*y-c*x], -1)/det[...,None]
-    return v*self.R+self.mid.to(p)
+    return v*self.R+like(self.mid, p)
 
 ThinPlate._bend,ThinPlate.back,ThinPlate.points = _bend,_sheet_back,_sheet_points
 
@@ -198,7 +200,7 @@ class Mixed(Warp):
     def __init__(self, warps, b, crop): self.warps,self.b,self.crop = warps,b,tuple(crop)
     def _do(self, p, how):
         out = p.clone()
-        for i,w in self.warps: i = i.to(p.device); out[i] = getattr(w, how)(p[i])
+        for i,w in self.warps: i = sent(i, p); out[i] = getattr(w, how)(p[i])
         return out
     def points(self, p): return self._do(p, 'points')
     def back(self, p):   return self._do(p, 'back')
@@ -221,12 +223,14 @@ cameras = dict(     # kind: f(b, crop, strength s, generator g)
 def rand_camera(
     b, crop,            # pictures, (H,W)
     p=.5,               # chance of a picture to get a camera at all
-    strength=1.,        # of all kinds; 0: none
+    strength=1.,        # of all kinds, up to 1.5; 0: none
     kinds=None,         # names of `cameras`; default all
     generator=None      # `torch.Generator` on the CPU
 ):                      # `Warp`
     "A random camera for each picture of a batch"
     kinds = [*cameras] if kinds is None else list(kinds)
+    if not 0<=strength<=1.5:
+        raise SagePoseError(f"strength={strength:g}: from 0 to 1.5; beyond that lenses fold the picture")
     for n in kinds:
         if n not in cameras: raise SagePoseError(f"camera {n!r}: there are {', '.join(cameras)}")
     k = torch.randint(len(kinds), (b,), generator=generator)
@@ -242,7 +246,7 @@ def local_scale(
     eps=.5          # pixels of the central difference
 ):                  # (b,k) view pixels per canonical pixel
     "Square root of the area that `warp` makes of a unit area at `kpts`"
-    x,y = torch.tensor([[eps,0.],[0.,eps]]).to(kpts)
+    x,y = const(((eps,0.),(0.,eps)), kpts, kpts.dtype)
     dx,dy = (warp.points(kpts+e)-warp.points(kpts-e) for e in (x,y))
     return (dx[...,0]*dy[...,1]-dx[...,1]*dy[...,0]).abs().sqrt()/(2*eps)
 
@@ -254,7 +258,7 @@ def bone_scale(
     relative=False  # divide by the person's mean?
 ):                  # (b,l)
     "How much longer `warp` makes each bone"
-    i,j = torch.tensor(limbs, device=kpts.device).T
+    i,j = const(limbs, kpts).T
     length = lambda p: (p[:,i]-p[:,j]).norm(dim=-1).clamp(min=1e-3)
     s = length(warp.points(kpts))/length(kpts)
     return s/s.mean(1, keepdim=True) if relative else s

@@ -121,6 +121,11 @@ def _val_of(run):
         if f.is_file() and (c := read_config(f)).val: return c.val,c.root or None
     raise SagePoseError(f"{run}: names no validation set; give a COCO-keypoints JSON")
 
+def _fitting(path, sk):
+    "`sk` if a category of the COCO file `path` has its names"
+    from sagepose.check import categories,read_json
+    return sk if any(c.get('keypoints')==list(sk.names) for c in categories(read_json(path, dict))) else None
+
 @command(arg('run', help='run folder, or its `best`'),
          arg('coco', nargs='?', help="COCO-keypoints JSON; default the run's own"),
          arg('--json', help='also write all scores into this file'), _flip, _root, _device)
@@ -129,7 +134,7 @@ def eval_cmd(a):
     from sagepose.predict import load,evaluate,score_table
     from sagepose.data import read_coco
     p = load(a.run, a.device)
-    if a.coco: ps = read_coco(a.coco, root=a.root, default=p.sk)
+    if a.coco: ps = read_coco(a.coco, _fitting(a.coco, p.sk), a.root, default=p.sk)
     else:
         val,root = _val_of(a.run); ps = read_coco(val, p.sk, a.root or root)    # as training read it
     r = evaluate(p, ps, a.flip)
@@ -446,10 +451,11 @@ def ablate_cmd(a):
         names = _studies_of(a.out)['studies'] if name=='all' else [name]
         for n in names: print(report(a.out, n).markdown())
         return 0
-    if name!='all': pick_arms(name, a.arms)     # a wrong name is refused before anything is made
+    # a wrong name is refused before anything is made
+    arms = {n:pick_arms(n, a.arms) for n in (studies if name=='all' else [name])}
     cfg = _study_config(a, path, kv, seeds); devices = a.devices.split(',') if a.devices else ()
-    for n in (studies if name=='all' else [name]):
-        run_study(pick_arms(n, a.arms), cfg, a.out, seeds, n, a.test, devices, command=_said(a, n))
+    for n,study in arms.items():
+        run_study(study, cfg, a.out, seeds, n, a.test, devices, command=_said(a, n))
     return 0
 
 # %% ../nbs/41_cli.ipynb #b9d00b4d

@@ -12,7 +12,7 @@ __all__ = ['recipes', 'PoseConfig', 'ConfigError', 'whole_epochs', 'override', '
 # %% ../nbs/30_config.ipynb #8a3dc15e
 import inspect, math, os, re
 from dataclasses import dataclass, asdict, field, fields, replace
-from pathlib import Path
+from pathlib import Path,PurePath
 from .skeleton import *
 
 # %% ../nbs/30_config.ipynb #4d7f34c0
@@ -229,6 +229,10 @@ def override(
     **kw                    # new values, as their types or as strings
 ):                          # a new `PoseConfig`
     "`cfg` with some values changed, those of a `recipe` first; unknown names are refused"
+    return whole_epochs(_override(cfg, where, kw))
+
+def _override(cfg, where, kw):
+    "`override`, before epochs are made whole"
     if r := kw.pop('recipe', ''):
         if r not in recipes:
             raise ConfigError(f"{where}: there is no recipe {r!r}; {nearest(r, recipes)}")
@@ -238,8 +242,7 @@ def override(
         if k not in known:
             raise ConfigError(f"{where}: there is no {k!r}; "
                               f"{nearest(k, known, '`sagepose train --help` lists all')}")
-    return whole_epochs(check_config(replace(cfg, **{k:_cast(k, v, getattr(cfg,k), where)
-                                                     for k,v in kw.items()}), where))
+    return check_config(replace(cfg, **{k:_cast(k, v, getattr(cfg,k), where) for k,v in kw.items()}), where)
 
 # %% ../nbs/30_config.ipynb #9096f0f4
 def read_config(
@@ -250,7 +253,7 @@ def read_config(
     cfg = PoseConfig()
     if path:
         if not Path(path).is_file(): raise ConfigError(f"{path}: no such configuration file")
-        cfg = override(cfg, path, **{str(k):v for k,v in read_yaml(path, ConfigError).items()})
+        cfg = _override(cfg, path, {str(k):v for k,v in read_yaml(path, ConfigError).items()})
     bad = [o for o in overrides if '=' not in o]
     if bad: raise ConfigError(f"{bad[0]!r} is not key=value")
     return override(cfg, **dict(o.split('=',1) for o in overrides))
@@ -287,7 +290,8 @@ def _check_numbers(cfg, where):
 
 # %% ../nbs/30_config.ipynb #bdc5bf90
 def check_config(cfg, where='config'):
-    "`cfg` if its values make sense together, else `ConfigError`"
+    "`cfg` if its values make sense together, else `ConfigError`; paths become text"
+    cfg = replace(cfg, **{k:str(v) for k,v in vars(cfg).items() if isinstance(v, PurePath)})
     for k,c in _choices.items():
         if getattr(cfg,k) not in c: raise ConfigError(
             f"{where}: {k}={getattr(cfg,k)!r} should be one of {', '.join(c)}")
@@ -305,6 +309,10 @@ def check_config(cfg, where='config'):
     if cfg.prior_lo>cfg.prior_hi: raise ConfigError(
         f"{where}: prior_lo={cfg.prior_lo} is above prior_hi={cfg.prior_hi}")
     if cfg.swept: _check_refresh(cfg, where)
+    if cfg.fresh and cfg.freeze_bn: raise ConfigError(
+        f"{where}: fresh=true with freeze_bn=true would hold the statistics of weights that learned nothing")
+    if cfg.gate=='none' and cfg.tau_joint: raise ConfigError(
+        f"{where}: gate=none keeps all keypoints, whatever tau_joint says; use another gate")
     if cfg.fresh and (cfg.online or not cfg.rounds): raise ConfigError(
         f"{where}: fresh=true begins anew from the labels of a sweep; use rounds=1 or more, and not online")
     if cfg.seen=='head' and not cfg.visibility: raise ConfigError(

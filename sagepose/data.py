@@ -10,7 +10,7 @@ __all__ = ['PoseSet', 'read_coco', 'image_files', 'read_folder', 'read_unlabelle
            'EndlessOrder', 'endless', 'pose_dls', 'describe']
 
 # %% ../nbs/12_data.ipynb #87ecf866
-import hashlib, json, os, csv
+import hashlib, io, json, os, csv
 from functools import partial
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from fastai.data.load import DataLoader
 from fastai.data.core import DataLoaders
 from .skeleton import *
-from .check import read_json, read_boxes, categories, of_category
+from .check import read_json, read_boxes, read_ids, read_text, categories, of_category, _turn
+from .heatmaps import sent
 from .geometry import *
 from .augmentations import *
 
@@ -89,12 +90,15 @@ def read_coco(
     d = _coco_dict(path); path = Path(path); root = Path(root or path.parent)
     sk = _category_skeleton(d, path, skeleton, category, default)
     imgs = {i['id']:i for i in d['images']}
-    keep = (None if ids is None
-            else set(ids if not isinstance(ids,(str,Path)) else read_json(ids, list)))
+    keep = None if ids is None else read_ids(ids)
     anns = [a for a in d['annotations'] if not a.get('iscrowd') and a['image_id'] in imgs
             and (keep is None or a['image_id'] in keep)]
     anns = of_category(anns, d, sk, category)
-    if labelled: anns = [a for a in anns if any((a.get('keypoints') or [])[2::3])]
+    if labelled:
+        odd = [a for a in anns if not isinstance(a.get('keypoints') or [], list)]
+        if odd: raise SagePoseError(f"{path}: annotation {odd[0].get('id','')}: keypoints is "
+                                    f"{str(odd[0]['keypoints'])[:60]}, not a list; `sagepose check` lists all")
+        anns = [a for a in anns if any((a.get('keypoints') or [])[2::3])]
     if not anns:
         raise SagePoseError(f"{path}: no {'labelled ' if labelled else ''}person is left"
                             f"{' after choosing by ids' if keep is not None else ''}; "
@@ -143,19 +147,27 @@ def _pose_set(anns, imgs, sk, root, path, labelled):
     if labelled:
         bad = [a for a in anns if len(a['keypoints'])!=3*k]
         if bad:
-            raise SagePoseError(f"{path}: annotation {bad[0]['id']} has "
+            raise SagePoseError(f"{path}: annotation {bad[0].get('id','')} has "
                                 f"{len(bad[0]['keypoints'])/3:g} keypoints, "
                                 f"skeleton {sk.name!r} has {k}; "
                                 "name the skeleton that fits (`skeleton=...`)"+faq('skeleton'))
         K = col('keypoints', np.float32, (3*k,)).reshape(n,k,3)
         kp,vis = K[...,:2],K[...,2].astype(np.int64)
         _finite(np.isfinite(kp).all(-1)|(vis<1), anns, path, [f'{n!r}' for n in sk.names])
+        kp = np.where(vis[...,None]>0, kp, 0)       # what is written for a joint without a label says nothing
     _finite(np.isfinite(box)&([True,True,False,False]|(box>0)),
             anns, path, 'x y width height'.split())
     names = [imgs[a['image_id']]['file_name'] for a in anns]
     area = col('area', np.float32, default=0); area = np.where(area>0, area, box[:,2]*box[:,3])
-    return PoseSet([root/f for f in names], box, col('id', np.int64, default=0),
-                   col('image_id', np.int64), sk, kp, vis, area, str(path), names)
+    ids,image_ids = (_numbers(anns, c, col) for c in ('id','image_id'))
+    return PoseSet([root/f for f in names], box, ids, image_ids, sk, kp, vis, area, str(path), names)
+
+def _numbers(anns, name, col):
+    "Ids as numbers; where one is a text, they are counted from 1"
+    vs = [a.get(name, 0) for a in anns]
+    if not any(isinstance(v, str) for v in vs): return col(name, np.int64, default=0)
+    at = {v:i for i,v in enumerate(dict.fromkeys(vs), 1)}
+    return np.array([at[v] for v in vs])
 
 # %% ../nbs/12_data.ipynb #b0bb1957
 def _column(anns, path, name, t, shape=(), default=None):
@@ -211,7 +223,7 @@ def _size(f):
     from PIL import Image
     try:
         with Image.open(f) as im:   # upright, as `read_image` has it
-            return im.size[::-1] if im.getexif().get(0x112,1)>4 else im.size
+            return im.size[::-1] if _turn(im)>4 else im.size
     except Exception as e: raise SagePoseError(f"{f}: not an image ({e})") from None
 
 def _read_boxes(path, folder):
@@ -255,8 +267,7 @@ def _number(path, line, v):
 def _dlc_table(path):
     "Image names, individuals, parts, and (n,individuals,parts,2) pixels, nan where not labelled"
     if not Path(path).is_file(): raise SagePoseError(f"{path}: no such file")
-    with open(path, newline='', encoding='utf-8-sig') as f:
-        rows = [r for r in csv.reader(f) if any(r)]
+    rows = [r for r in csv.reader(io.StringIO(read_text(path))) if any(r)]
     n,first,cols = _dlc_head(path, rows)
     who,parts = (list(dict.fromkeys(c[i] for c in cols)) for i in (0,1))
     P = np.full((len(rows)-n, len(who), len(parts), 2), np.nan, np.float32)
@@ -513,6 +524,15 @@ class LabelledLoader(DataLoader):
         order = order.ravel()
         seeds = r.integers(2**31, size=len(order))
         return [(int(i),int(s)) for i,s in zip(order, seeds)]
+
+# %% ../nbs/12_data.ipynb #66bce509
+def _iter(self):
+    "Batches on the device, sent there without waiting for it, which fastai would"
+    to,self.device = self.device,None
+    try:
+        for b in DataLoader.__iter__(self): yield b if to is None else tuple(sent(t, to) for t in b)
+    finally: self.device = to
+LabelledLoader.__iter__ = _iter
 
 # %% ../nbs/12_data.ipynb #32b38a91
 class EndlessOrder(torch.utils.data.Sampler):

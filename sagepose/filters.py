@@ -137,7 +137,7 @@ def agreement(
     conf=None           # (b,k) weights; default equal
 ):                      # (b,) from 0 to 1
     "Object keypoint similarity of one belief to another"
-    k2 = (2*torch.as_tensor(sigmas, device=p.device, dtype=p.dtype))**2
+    k2 = (2*const(sigmas, p, p.dtype))**2
     e = torch.exp(-(p-q).square().sum(-1)/(2*6*scale.square()[:,None]*k2))
     w = torch.ones_like(e) if conf is None else conf.clamp(min=1e-4)
     return (e*w).sum(1)/w.sum(1)
@@ -167,7 +167,7 @@ class Gates(torch.nn.Module):
     def tau(self):
         "(k,) thresholds of the keypoints now"
         t = self.kpt.tau
-        return t if self.own is None else torch.where(self.own.to(t).isnan(), t, self.own.to(t))
+        return t if self.own is None else torch.where(like(self.own, t).isnan(), t, like(self.own, t))
 
 # %% ../nbs/21_filters.ipynb #77d5e809
 @patch
@@ -187,7 +187,7 @@ def forward(self:Gates, conf, score=None):
     "(b,k) weights from 0 to 1"
     w = self.kpt(conf)
     if self.own is not None:
-        o = self.own.to(conf); w = torch.where(o.isnan(), w, (conf>=o).float())
+        o = like(self.own, conf); w = torch.where(o.isnan(), w, (conf>=o).float())
     return w if self.ins is None else w*self.ins(_score(conf, score))
 
 def _score(conf, score): return conf.mean(1, keepdim=True) if score is None else score[:,None]
@@ -269,6 +269,7 @@ def weigh_visible(
     how='weight'    # 'weight': times v; 'topo': hidden ones only count for the topology of priors
 ):                  # (b,k) weights of consistency, (b,k) weights of the topology term
     "Weights that know what is occluded"
+    if how not in ('weight','topo'): raise SagePoseError(f"how={how!r}: 'weight' or 'topo'")
     return (w*v if how=='weight' else w*(v>=.5)),w
 
 # %% ../nbs/21_filters.ipynb #4aced616

@@ -11,6 +11,7 @@ __all__ = ['fusion_alpha', 'Belief', 'belief', 'settle', 'fuse', 'disagreement',
 import torch
 from torch import Tensor
 from typing import NamedTuple
+from .skeleton import SagePoseError
 from .heatmaps import *
 
 # %% ../nbs/20_fusion.ipynb #ada0a367
@@ -64,6 +65,7 @@ def fuse(
     space='heatmap' # or 'coords': where coordinates come from
 ):                  # fused `Belief`, (b,k) alpha
     "Fuse two beliefs keypoint by keypoint"
+    if space not in ('heatmap','coords'): raise SagePoseError(f"space={space!r}: 'heatmap' or 'coords'")
     conf = conf or (g.conf, a.conf); al,cut = fusion_alpha(*conf, T, by),None
     if far is not None: al,cut = settle(g, a, al, conf, far)
     mean = lambda x,y,n: al.view(*al.shape,*[1]*n)*x+(1-al).view(*al.shape,*[1]*n)*y

@@ -27,8 +27,8 @@ class Warp:
     def _swap(self, x, sk):
         "Swap the keypoints (axis 1) of the mirrored pictures of `x`"
         if self.flip is None or sk is None: return x
-        f = self.flip.view(-1, *[1]*(x.ndim-1)).to(x.device)
-        return torch.where(f, x[:,sk.flip_index], x)
+        f = sent(self.flip.view(-1, *[1]*(x.ndim-1)), x)
+        return torch.where(f, x[:,const(sk.flip_index, x)], x)
 
     def kpts(self, kpts, sk):   return self._swap(self.points(kpts), sk)  # to the view
     def unkpts(self, kpts, sk): return self.back(self._swap(kpts, sk))    # back home
@@ -61,11 +61,11 @@ def _apply(M, p):
 class Projective(Warp):
     "The warp of a 3x3 matrix on pixels"
     def __init__(self, M, crop, flip=None):
-        c = torch.tensor([(crop[1]-1)/2, (crop[0]-1)/2, 1.])
-        self.M = M*torch.where(M[:,2:]@c.to(M)<0, -1., 1.)[...,None]     # depth is positive
+        c = const(((crop[1]-1)/2, (crop[0]-1)/2, 1.), M, M.dtype)
+        self.M = M*torch.where(M[:,2:]@c<0, -1., 1.)[...,None]     # depth is positive
         self.crop,self.flip,self.inv = tuple(crop),flip,inv3(self.M)
-    def points(self, p): return _apply(self.M.to(p), p)
-    def back(self, p):   return _apply(self.inv.to(p), p)
+    def points(self, p): return _apply(like(self.M, p), p)
+    def back(self, p):   return _apply(like(self.inv, p), p)
 
 # %% ../nbs/03_geometry.ipynb #be543a34
 def affine(
@@ -123,9 +123,11 @@ def sample(
     out             # (h',w') with h'*w' = n
 ):                  # (b,c,h',w'); 0 outside
     "Bilinear samples of `x` at the pixels `p`"
-    s = torch.tensor([x.shape[-1]-1, x.shape[-2]-1], device=x.device, dtype=p.dtype)
-    g = (p*(2/s)-1).view(len(x), *out, 2).to(x.dtype)
-    return F.grid_sample(x, g, mode='bilinear', padding_mode='zeros', align_corners=True)
+    s = const((x.shape[-1]-1, x.shape[-2]-1), p, p.dtype)
+    f = x.to(torch.promote_types(x.dtype, torch.float32))       # half precision would round the place
+    g = (p*(2/s)-1).view(len(x), *out, 2).to(f.dtype)
+    y = F.grid_sample(f, g, mode='bilinear', padding_mode='zeros', align_corners=True)
+    return y.to(x.dtype)
 
 # %% ../nbs/03_geometry.ipynb #7c2ba178
 def _image(self,
@@ -163,7 +165,7 @@ Warp.heatmap,Warp.unheatmap = _heatmap,_unheatmap
 # %% ../nbs/03_geometry.ipynb #6feff4d5
 def in_frame(p, size, margin=0.):
     "Which points (...,2) lie in a picture of `size` (h,w), `margin` pixels from its border"
-    lim = torch.tensor([size[1]-1,size[0]-1], device=p.device, dtype=p.dtype)
+    lim = const((size[1]-1,size[0]-1), p, p.dtype)
     return ((p>=margin-1e-3)&(p<=lim-margin+1e-3)).all(-1)
 
 def _mask(self, size, device=None):

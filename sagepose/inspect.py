@@ -94,7 +94,7 @@ def _student(learn, x):
     pl,sv = learn.pl,learn.strong_views
     learn.xb = (x[:0,0,:,:learn.task.cfg.crop[0],:learn.task.cfg.crop[1]],)
     learn.make_views.before_batch()
-    pl['answer'] = heatmaps(learn.model(learn.xb[0]))[0].float()
+    pl['answer'] = answers(learn.model, learn.xb[0])[0]
     pl['target'],_ = sv.targets()
 
 def _verdict(pl, j):

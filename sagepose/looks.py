@@ -9,8 +9,8 @@ __all__ = ['low_amplitude', 'light_field', 'fourier_look', 'colour_stats', 'colo
 
 # %% ../nbs/06_looks.ipynb #3b452688
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from .heatmaps import const,sent
 from .geometry import centre
 
 # %% ../nbs/06_looks.ipynb #8f8cb5b7
@@ -21,16 +21,16 @@ def low_amplitude(
     r=2         # radius of the block, in cycles a picture
 ):              # (b,3,2r+1,r+1)
     "Amplitudes of the lowest frequencies"
-    return torch.fft.rfft2(x.float())[...,_rows(r),:][...,:r+1].abs()
+    return torch.fft.rfft2(x.float())[...,const(_rows(r), x),:][...,:r+1].abs()
 
 def light_field(
     x:Tensor,   # (b,3,H,W) bytes or floats from 0 to 255
     amp:Tensor  # (b,3,2r+1,r+1) from `low_amplitude` of others
 ):              # (b,3,H,W) floats
     "The smooth field that gives the pictures `x` other low amplitudes when it is added"
-    f = torch.fft.rfft2(x.float()); r = amp.shape[-1]-1; rows,d = _rows(r),torch.zeros_like(f)
+    f = torch.fft.rfft2(x.float()); r = amp.shape[-1]-1; rows,d = const(_rows(r), x),torch.zeros_like(f)
     block = f[...,rows,:][...,:r+1]; new = torch.polar(amp.float(), block.angle())-block
-    d[...,torch.tensor(rows, device=x.device)[:,None],torch.arange(r+1, device=x.device)] = new
+    d[...,rows[:,None],torch.arange(r+1, device=x.device)] = new
     return torch.fft.irfft2(d, s=x.shape[-2:])
 
 def fourier_look(
@@ -58,6 +58,11 @@ def colour_look(
     return ((x.float()-m)/s.clamp(min=1)*s2+m2).clamp(0,255)
 
 # %% ../nbs/06_looks.ipynb #1cfc6c90
+def _periodic(f, pad):
+    "The periodic pictures `f` (...,H,W) with `pad` more pixels on each side"
+    y,x = (torch.arange(-pad, s+pad, device=f.device)%s for s in f.shape[-2:])
+    return f[...,y[:,None],x]
+
 class Looks:
     "The looks of unlabelled crops, to lend to labelled ones"
     def __init__(self,
@@ -78,12 +83,11 @@ class Looks:
         generator=None
     ):                  # (b,3,H,W) floats from 0 to 255
         "Crops of which some have another look"
-        b = len(x); i = torch.randint(self.n, (b,), generator=generator).to(x.device)
-        u = torch.rand(b,1,1,1, generator=generator).to(x.device); y = x.float()
+        b = len(x); i = sent(torch.randint(self.n, (b,), generator=generator), x)
+        u = sent(torch.rand(b,1,1,1, generator=generator), x); y = x.float()
         c = centre(y, self.pad)
         if self.adain:
             y = torch.where(u>=1-self.adain, colour_look(y, self.stats[i], colour_stats(c)), y)
         if self.fda:
-            y = torch.where(u<self.fda, y+F.pad(light_field(c, self.amp[i]), (self.pad,)*4,
-                                                mode='circular'), y)
+            y = torch.where(u<self.fda, y+_periodic(light_field(c, self.amp[i]), self.pad), y)
         return y.clamp(0,255)

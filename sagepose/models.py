@@ -6,7 +6,7 @@ Docs: https://sagepose.github.io/sagepose/models.html.md"""
 
 # %% auto #0
 __all__ = ['conv_bn', 'resize', 'Head', 'PoseModel', 'read_weights', 'load_trunk', 'pose_model', 'freeze', 'frozen_bn_eval',
-           'heatmaps', 'check_model', 'save_model', 'load_model', 'show_features']
+           'heatmaps', 'answers', 'check_model', 'save_model', 'load_model', 'show_features']
 
 # %% ../nbs/14_models.ipynb #39ff0a09
 import os, yaml
@@ -213,6 +213,13 @@ def heatmaps(out):
     "(heatmaps, visibility logits or `None`) of whatever a model returned"
     return out if isinstance(out, (tuple,list)) else (out, None)
 
+def answers(
+    model, x        # any `nn.Module`; (b,3,H,W) its input
+):                  # (b,k,h,w) float, from 0 to about 1; (b,k) visibility logits or `None`
+    "What `model` says about `x`, its heatmaps as `heights`"
+    hm,v = heatmaps(model(x))
+    return heights(hm, getattr(model,'ce',0.)),v
+
 def check_model(
     model,          # any `nn.Module`
     sk, crop        # `Skeleton`, (H,W)
@@ -239,7 +246,7 @@ def save_model(
     meta = dict(model=getattr(model,'args',None), skeleton=sk.to_dict(),
                 crop=list(crop), margin=margin,
                 mean=list(getattr(model,'mean',(.485,.456,.406))),
-                std =list(getattr(model,'std', (.229,.224,.225))), **extra)
+                std =list(getattr(model,'std', (.229,.224,.225))), ce=getattr(model,'ce',0.), **extra)
     sd = {k:v.detach().cpu().contiguous().clone() for k,v in model.state_dict().items()}
     save_file(sd, folder/'model.safetensors.part')
     (folder/'model.yaml.part').write_text(yaml.safe_dump(meta, sort_keys=False))
@@ -273,7 +280,7 @@ def load_model(
     except RuntimeError as e:
         raise SagePoseError(f"{folder}: model.safetensors holds the weights of another network "
                             f"than {what}: {str(e).splitlines()[1].strip()[:120]}") from None
-    model.mean,model.std = tuple(meta['mean']),tuple(meta['std'])
+    model.mean,model.std,model.ce = tuple(meta['mean']),tuple(meta['std']),meta.get('ce', 0.)
     return model.eval(),meta
 
 # %% ../nbs/14_models.ipynb #98b20adb

@@ -33,7 +33,8 @@ def to_rgb8(
     if isinstance(img, (str,Path)): return read_image(img)
     if hasattr(img, 'getexif'):
         from PIL import ImageOps
-        try: img = np.asarray(ImageOps.exif_transpose(img).convert('RGB'))
+        try: img = np.asarray(ImageOps.exif_transpose(img).convert('RGB') if img.mode[0]!='I'
+                              else np.asarray(img).clip(0, 65535).astype(np.uint16))
         except OSError as e:
             raise SagePoseError(f"{getattr(img,'filename','') or 'image'}: broken ({e})") from None
     x = np.asarray(img.detach().cpu() if hasattr(img,'detach') else img)
@@ -85,8 +86,8 @@ def _heat(self,
     out = []
     for i in range(0, len(x), self.bs):
         b = normalise(to_chw(x[i:i+self.bs]).to(self.device), self.mean, self.std)
-        h = heatmaps(self.model(b))[0].float()
-        if flip: h = (h+flip_hm(heatmaps(self.model(b.flip(-1)))[0].float(), self.sk))/2
+        h = answers(self.model, b)[0]
+        if flip: h = (h+flip_hm(answers(self.model, b.flip(-1))[0], self.sk))/2
         out.append(h)
     return torch.cat(out)
 
@@ -150,7 +151,8 @@ def draw_poses(
 ):                  # (h,w,3) uint8
     "`img` with people drawn on it, shrunk to at most `side` pixels"
     f = min(1, side/max(img.shape[:2])); col = lambda s: [round(255*c) for c in to_rgb(palette[s])]
-    img = cv2.resize(img, None, fx=f, fy=f, interpolation=cv2.INTER_AREA) if f<1 else img.copy()
+    size = [max(round(f*s), 1) for s in img.shape[1::-1]]
+    img = cv2.resize(img, size, interpolation=cv2.INTER_AREA) if f<1 else img.copy()
     for p,c in zip(np.asarray(kpts)*f, conf):
         if not np.isfinite(p).any(): continue
         lw = max(round((np.nanmax(p,0)-np.nanmin(p,0)).max()/60), 1)
@@ -279,7 +281,9 @@ def _jobs(what, boxes=None, root=None, sk=None):
     names = [f.relative_to(base).as_posix() for f in files]
     if boxes is None: return [(f, n, i+1, None, None) for i,(f,n) in enumerate(zip(files, names))]
     at = {}
-    for n,b in read_boxes(boxes): at.setdefault(Path(n).as_posix(), []).append(b)
+    for n,b in read_boxes(boxes):
+        if m := _bad_name(n): raise SagePoseError(f"{boxes}: {m}")
+        at.setdefault(Path(n).as_posix(), []).append(b)
     lost = sorted(set(at)-set(names)) if what.is_dir() else []
     if lost: raise SagePoseError(f"{boxes}: {lost[0]} is not in {what} ({len(lost)} such files)")
     jobs = [(f, n, i+1, at[n], None) for i,(f,n) in enumerate(zip(files, names)) if n in at]
@@ -309,9 +313,14 @@ def _coco_jobs(what, root, sk=None):
 # %% ../nbs/40_predict.ipynb #b1ee439e
 _results = 'predictions.json','predictions.csv','pictures'
 
-def _out_folder(out, overwrite):
-    "The folder to write into, and one inside it for what is not yet whole"
+def _out_folder(out, overwrite, files=()):
+    "The folder to write into, and one inside it for what is not yet whole; `files` must stay"
     out = Path(out); ours = [out/n for n in _results if (out/n).exists()]
+    place = (out/'pictures').resolve()
+    if any(place in Path(f).resolve().parents for f in files): raise SagePoseError(
+        f"{place}: holds pictures to predict, and drawings would take their place; name another folder (--out)")
+    if (out/'pictures').exists() and not (out/'predictions.json').exists(): raise SagePoseError(
+        f"{out/'pictures'}: is not of an earlier prediction; name another folder (--out)")
     if ours and not overwrite: raise SagePoseError(f"{ours[0]}: exists already; "
         "name another folder (--out), or overwrite it (--overwrite)")
     if out.exists() and not out.is_dir():
@@ -389,7 +398,7 @@ def predict_paths(
     "Predict files and write COCO results, a CSV and pictures"
     pred = run if isinstance(run, Predictor) else load(run, device)
     jobs = _jobs(what, boxes, root, pred.sk)
-    (out,part),recs,bad = _out_folder(out, overwrite),[],[]
+    (out,part),recs,bad = _out_folder(out, overwrite, [j[0] for j in jobs]),[],[]
     for s in range(0, len(jobs), step):
         for r in _batch(pred, jobs[s:s+step], flip, part, draw):
             bad.append(r) if isinstance(r, str) else recs.extend(r)

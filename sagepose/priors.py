@@ -13,6 +13,7 @@ __all__ = ['prior_weights', 'laplacian', 'bone_lengths', 'joint_angles', 'weight
 import math, torch, torch.nn as nn
 from torch import Tensor
 from .skeleton import *
+from .heatmaps import const,like
 from .visuals import *
 
 # %% ../nbs/24_priors.ipynb #1af57064
@@ -23,7 +24,8 @@ def laplacian(
     "Laplacian of the graph of `sk`"
     k,l = len(sk),torch.tensor(sk.limbs, dtype=torch.long).view(-1,2)
     w = torch.ones(len(l)) if w is None else w
-    A = torch.zeros(k, k).index_put_((l[:,0],l[:,1]), w, True); A = A+A.T
+    l = l.to(w.device)
+    A = torch.zeros(k, k, device=w.device).index_put_((l[:,0],l[:,1]), w, True); A = A+A.T
     return A.sum(1).diag()-A
 
 # %% ../nbs/24_priors.ipynb #e6be6c2a
@@ -69,7 +71,7 @@ def mirrored(
 ):                  # `kpts` and `vis` of the mirrored people (about x=0)
     "The people as in a mirror"
     f = sk.flip_index
-    return kpts[:,f]*kpts.new_tensor([-1,1]), vis[:,f]
+    return kpts[:,f]*const((-1,1), kpts, kpts.dtype), vis[:,f]
 
 def fit_lengths(
     l:Tensor,       # (n,e) bone lengths of labelled people
@@ -208,7 +210,8 @@ def _anomaly(self,
     conf=None       # (b,k) confidences or weights; default 1
 ):                  # (b,) of people, (b,k) of keypoints; above 1: rare among the labelled people
     "How strange `kpts` are compared with the labelled people"
-    ins,kpt = self._raw_anomaly(kpts, conf)
+    on = lambda t: t if t is None else like(t, self.drift)
+    ins,kpt = self._raw_anomaly(on(kpts), on(conf))
     return ins/self.drift, kpt/self.kpt_hi
 
 Priors.z,Priors._raw_anomaly,Priors.anomaly = _z,_raw_anomaly,_anomaly
@@ -233,9 +236,9 @@ def _fit(cls,
     kpts,vis = (torch.cat(t) for t in zip((kpts,vis), mirrored(kpts, vis, sk)))
     vis = ((vis>0)&kpts.isfinite().all(-1)).float(); kpts = torch.where(vis[...,None]>0, kpts, 0.)
     self = cls(sk, **kw); self._fit_bones(kpts, vis); self._fit_angles(kpts, vis)
-    ins,kpt = self._raw_anomaly(kpts, vis)
-    self.drift.copy_(ins.quantile(rare).clamp(min=.5))
-    hi = _nanq(kpt, vis>0, rare)
+    ins,kpt = self._raw_anomaly(kpts, vis); w = self.z(kpts, vis)[1]     # who has no limb has no say
+    self.drift.copy_(ins[w.sum(1)>0].quantile(rare).clamp(min=.5))
+    hi = _nanq(kpt, w@self.inc>0, rare)
     self.kpt_hi.copy_(hi.nan_to_num(nan=kpt.quantile(rare).item()).clamp(min=.5))
     return self
 Priors.fit = _fit
@@ -294,12 +297,12 @@ def show_pull(
 ):                  # the axes
     "Draw the pose `kpts` and, as arrows, where `loss` pulls its keypoints"
     import matplotlib.pyplot as plt
-    p = torch.as_tensor(kpts).float()[None].requires_grad_(); ls = priors(p)
+    p = like(torch.as_tensor(kpts)[None].detach(), priors.length).requires_grad_(); ls = priors(p)
     (sum(ls.values()) if loss is None else ls[loss]).backward()
-    d = -p.grad[0]; d = d/d.norm(dim=-1).max().clamp(min=1e-6)*size*(p.max()-p.min()).detach()
+    d,p = -p.grad[0].cpu(),p.detach().cpu(); d = d/d.norm(dim=-1).max().clamp(min=1e-6)*size*(p.max()-p.min()).detach()
     title = title or '  '.join(f'{n} {v.item():.2f}' for n,v in ls.items())
     ax = show_pose(img, p[0], priors.sk, ax=ax, lw=1.5, ms=2.5, title=title)
-    n = d.norm(dim=-1); big = n>.02*n.max()+1e-6; q = p[0].detach()
+    n = d.norm(dim=-1); big = n>.02*n.max()+1e-6; q = p[0]
     ax.quiver(*q[big].T.numpy(), *d[big].T.numpy(), angles='xy', scale_units='xy', scale=1,
               color='k', width=.014, zorder=6)
     return ax
@@ -313,7 +316,7 @@ def plot_angles(
     "Histogram of some angles with the hinge's limits and both losses"
     import matplotlib.pyplot as plt
     pr = priors; which = list(range(min(len(pr.triplets), 4))) if which is None else which
-    t = joint_angles(kpts, pr.triplets); th = torch.linspace(0, math.pi, 200)[:,None]
+    t = joint_angles(like(kpts, pr.length), pr.triplets).cpu(); th = torch.linspace(0, math.pi, 200)[:,None]
     d,w,n = 180/math.pi,torch.ones_like(th),len(which)
     fig,axs = plt.subplots(1, n, figsize=(2*n,1.9), dpi=80, squeeze=False)
     for i,ax in zip(which, axs[0]):
@@ -338,7 +341,7 @@ def plot_ratios(
     import matplotlib.pyplot as plt
     ax = ax or plt.subplots(figsize=(4.5,2.2), dpi=80)[1]
     for (n,p),c in zip(people.items(), colors):
-        x = priors.measure(p.float())[0].clamp(max=2.5).flatten().cpu().numpy()
+        x = priors.measure(like(p, priors.length))[0].clamp(max=2.5).flatten().cpu().numpy()
         ax.hist(x, 60, (0,2.5), density=True, alpha=.45, color=palette[c], label=n)
     ax.axvline(priors.bone_hi.mean().item(), c='k', ls=':', lw=1, label='limit h (mean)')
     ax.set(xlabel='bone length / (scale x usual length), 2.5 and more in the last bar', yticks=[])

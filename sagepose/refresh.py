@@ -10,6 +10,7 @@ __all__ = ['person_keys', 'compact', 'expand', 'write_labels', 'read_labels', 'l
 
 # %% ../nbs/29_refresh.ipynb #1fba23e0
 import copy, hashlib, os
+from collections import Counter
 from pathlib import Path
 import numpy as np, torch
 from .skeleton import *
@@ -23,10 +24,11 @@ def person_keys(
 ):          # (n,) int64
     "A number for each person, from the picture's name and the box"
     names = ps.names or [str(f) for f in ps.files]
-    def key(n, b):
-        h = hashlib.sha1(f"{n} {' '.join(f'{v:.1f}' for v in b)}".encode()).digest()
-        return int.from_bytes(h[:8], 'little', signed=True)
-    return torch.tensor([key(n, b) for n,b in zip(names, ps.boxes)], dtype=torch.int64)
+    texts,times = [f"{n} {' '.join(f'{v:.1f}' for v in b)}" for n,b in zip(names, ps.boxes)],Counter()
+    def key(t):
+        times[t] += 1; t += f' {times[t]}'*(times[t]>1)     # two folders may hold files of one name
+        return int.from_bytes(hashlib.sha1(t.encode()).digest()[:8], 'little', signed=True)
+    return torch.tensor([key(t) for t in texts], dtype=torch.int64)
 
 # %% ../nbs/29_refresh.ipynb #a81fd8ee
 def compact(

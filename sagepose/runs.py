@@ -54,6 +54,7 @@ def run_state(learn):
         s.update(judge=p.judge.state_dict(), drawn=p.drawn, swept=p.swept, fit_at=p.fit_at); p.saved = p.swept
         if not p.folder: s['labels'] = p.labels     # else they are a file of their own
     if hasattr(learn,'mixed_precision'): s['scaler'] = learn.mixed_precision.scaler.state_dict()
+    if getattr(learn,'fresh',None) and learn.fresh.first: s['first'] = learn.fresh.first    # still needed
     return s
 
 def restore(learn, s):
@@ -67,6 +68,7 @@ def restore(learn, s):
         p = learn.pseudo_labels; p.judge.load_state_dict(s['judge'])
         p.drawn,p.fit_at = s['drawn'],s.get('fit_at')
         p.put_sweep(s.get('swept'), s.get('labels')); p.saved = p.swept
+    if 'first' in s and hasattr(learn,'fresh'): learn.fresh.first = to_device(s['first'], learn.dls.device)
     if 'scaler' in s and hasattr(learn,'mixed_precision'):
         learn.mixed_precision.scaler.load_state_dict(s['scaler'])
 
@@ -102,11 +104,11 @@ def write_csv(path, rows):
 
 def read_csv(path):
     "Rows of a CSV as dictionaries, numbers as numbers"
-    def num(v):
-        try: return float(v) if v!='' else None
+    def num(k, v):
+        try: return v if k=='joint' else float(v) if v!='' else None    # a joint may be called 1
         except ValueError: return v
     with open(path, newline='') as f:
-        return [{k:num(v) for k,v in r.items()} for r in csv.DictReader(f)]
+        return [{k:num(k, v) for k,v in r.items()} for r in csv.DictReader(f)]
 
 # %% ../nbs/32_runs.ipynb #42fded76
 class RunLog(Callback):
@@ -129,7 +131,7 @@ class RunLog(Callback):
         self.rows.append(row := self._row())
         self.joints += _joint_rows(self, row)
         write_csv(self.out/'log.csv', self.rows); write_csv(self.out/'joints.csv', self.joints)
-        if self.best is None or row['pck']>self.best['pck']:
+        if self.best is None or row['pck']>self.best['pck'] or np.isnan(self.best['pck']):
             self.best = {k:row[k] for k in ('pck','step','epoch')}
             save_eval_model(self.learn, self.out/'best')
         self._checkpoint(self.epoch+1)
@@ -196,7 +198,17 @@ def _prepare(cfg, resume, overwrite):
         raise SagePoseError(f"{out}: holds an unfinished run; "
                             "continue it (--resume) or overwrite it (--overwrite)")
     if resume: _same_config(cfg, read_config(out/'config.yaml'), out)
+    elif not overwrite and (out/'model.safetensors').exists(): raise SagePoseError(
+        f"{out}: holds a model, which this run would write over; choose another `out`, or --overwrite")
     return ck
+
+def _set_aside(out, text):
+    "Give a configuration of the user's own in `out` another name, unless it says the same"
+    f = out/'config.yaml'
+    if not f.exists() or (out/'versions.json').exists() or f.read_text()==text: return
+    n = 1
+    while (to := out/f"config.given{n if n>1 else ''}.yaml").exists(): n += 1
+    f.rename(to)
 
 # %% ../nbs/32_runs.ipynb #b0795276
 def _same_config(cfg, old, out):
@@ -211,11 +223,13 @@ def _same_config(cfg, old, out):
 def _clear(out):
     "Remove what a run wrote, and nothing else"
     import shutil
-    for f in ('config.yaml','versions.json','log.csv','joints.csv','metrics.json',
-              'model.safetensors','model.yaml','judge.safetensors'):
-        (out/f).unlink(missing_ok=True)
-    for d in ('checkpoint','best','pictures','pseudo_labels'):
-        shutil.rmtree(out/d, ignore_errors=True)
+    shutil.rmtree(out/'checkpoint', ignore_errors=True)
+    model = 'model.safetensors','model.yaml'
+    for d,fs in {'pictures':['curves.png'], 'best':model, 'pseudo_labels':['step*.safetensors*'],
+                 '.':['config.yaml','versions.json','log.csv','joints.csv','metrics.json',*model,
+                      'judge.safetensors']}.items():
+        for f in [f for p in fs for f in (out/d).glob(p)]: f.unlink()
+        if d!='.' and (out/d).is_dir() and not any((out/d).iterdir()): (out/d).rmdir()
 
 # %% ../nbs/32_runs.ipynb #e216a4e5
 def save_judge(judge, folder):
@@ -242,18 +256,18 @@ def train(
     task=PoseTask       # what makes the Learner: a subclass for another way to train
 ):                      # the run's folder
     "Train, log and save; Ctrl-C leaves a checkpoint that `resume` continues from"
-    cfg = whole_epochs(check_config(cfg)); ck = _prepare(cfg, resume, overwrite)
+    cfg = whole_epochs(check_config(cfg)); text,ck = dump_config(cfg),_prepare(cfg, resume, overwrite)
     out,task = Path(cfg.out),task(cfg, model)
     log = RunLog(cfg, quiet=quiet, **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))
     learn = task.learner([log, *cbs])   # what can go wrong has gone wrong by now
+    _set_aside(out, text)
     if overwrite and not resume and (out/'config.yaml').exists(): _clear(out)
     out.mkdir(parents=True, exist_ok=True)
-    (out/'config.yaml').write_text(dump_config(cfg))
+    (out/'config.yaml').write_text(text)
     (out/'versions.json').write_text(json.dumps(versions(), indent=1))
     if cfg.semi: learn.pseudo_labels.folder = out/'pseudo_labels'
     say = (lambda *a: None) if quiet else print
-    say(f"{task.sets.labelled}\n"
-        f"{describe(learn.dls, task.sets.unlabelled, cfg.bs*cfg.ratio*cfg.semi)}")
+    say(f"{task.sets.labelled}\n{describe(learn.dls, task.sets.unlabelled, cfg.bs*cfg.ratio*cfg.semi)}")
     try:
         with learn.no_bar(), learn.no_logging():
             fit(learn, ck['epoch'] if ck else 0, [Restore(ck)] if ck else [])

@@ -130,8 +130,9 @@ Skeleton.flip_index.__set_name__(Skeleton, 'flip_index')
 # %% ../nbs/00_skeleton.ipynb #8b1ad3b4
 def _side(name, first):
     "'left' or 'right' of a keypoint in a flip pair, from its `name`, else by its place in the pair"
-    m = re.search(r'(?:^|[^a-z])(left|right|l|r)(?:[^a-z]|$)', name.lower())
-    return {'l':'left','r':'right'}.get(m[1][0]) if m else ('left' if first else 'right')
+    m = re.search(r'(?:^|[^a-z])(left|right|l|r)(?:[^a-z]|$)|^(left|right)|(left|right)$', name.lower())
+    return (dict(l='left', r='right')[next(s for s in m.groups() if s)[0]] if m
+            else 'left' if first else 'right')
 
 @property
 def _sides(self):
@@ -244,7 +245,7 @@ def find_flips(
 ):                  # list of (left,right) name pairs
     "Pairs of `names` that differ in left/right only"
     pairs = {frozenset((n,m)) for n in names if (m:=_mirror_name(n)) in names and m!=n}
-    return [tuple(sorted(p, key=lambda n: _side(n, True))) for p in
+    return [tuple(sorted(p, key=lambda n: (_side(n, True),names.index(n)))) for p in
             sorted(pairs, key=lambda p: min(names.index(n) for n in p))]
 
 # %% ../nbs/00_skeleton.ipynb #4dacf947
@@ -265,6 +266,9 @@ def _from_dict(cls,
         raise SkeletonError(f"{where}: names is {d['names']!r}, not a list of keypoint names")
     d = dict(dict(name=Path(where).stem, limbs=()), **d)
     d.setdefault('flips', find_flips([str(n) for n in d['names']]))
+    if any(isinstance(n, int) for n in d['names']):     # numbers are names here, not places
+        text = lambda g: [*map(text, g)] if isinstance(g, (list,tuple)) else str(g)
+        d.update({k:text(d[k]) for k in ('limbs','flips','angles','torso','head') if d.get(k)})
     return cls(**d)
 
 def _to_dict(self):
@@ -297,7 +301,8 @@ def _from_coco(cls,
         raise SkeletonError(f"{where}: category {cat.get('name')!r} has no keypoint names")
     for s in skeletons.values():
         if s.names==names: return s
-    limbs = [tuple(int(i)-1 for i in l) for l in cat.get('skeleton') or ()]
+    at = lambda i: i if isinstance(i, str) and not i.isdigit() else int(i)-1
+    limbs = [tuple(map(at, l)) for l in cat.get('skeleton') or ()]
     return cls(cat.get('name', 'object'), names, limbs, find_flips(list(names)))
 
 def _to_coco(self, id=1):

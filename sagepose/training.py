@@ -7,8 +7,8 @@ Docs: https://sagepose.github.io/sagepose/training.html.md"""
 # %% auto #0
 __all__ = ['PoseSets', 'Seeded', 'normalise', 'denormalise', 'PoseBatch', 'pad_pixels', 'PoseLoss', 'bn_layers', 'own_statistics',
            'Teachers', 'ema_update', 'hold_statistics', 'PseudoLabels', 'Fresh', 'Some', 'HoldOut', 'held_out',
-           'StrongViews', 'MakeViews', 'PoseMetrics', 'PseudoLog', 'best_device', 'lr_schedule', 'keep_memory',
-           'auto_sigma', 'PoseTask', 'student_photo', 'fit', 'show_views']
+           'StrongViews', 'MakeViews', 'SmoothLoss', 'LossOnDevice', 'PoseMetrics', 'PseudoLog', 'best_device',
+           'lr_schedule', 'keep_memory', 'PoseTask', 'student_photo', 'fit', 'show_views']
 
 # %% ../nbs/31_training.ipynb #0c2a7ad9
 import ctypes, os, random, warnings
@@ -121,12 +121,12 @@ def normalise(
     mean, std       # of the model
 ):                  # float, 0 is the mean colour
     "Bytes to network input"
-    m,s = (torch.tensor(t, device=x.device).view(3,1,1)*255 for t in (mean,std))
+    m,s = (const(t, x).view(3,1,1)*255 for t in (mean,std))
     return (x.float()-m)/s
 
 def denormalise(x, mean, std):
     "Network input to pictures from 0 to 1"
-    m,s = (torch.tensor(t, device=x.device).view(3,1,1) for t in (mean,std))
+    m,s = (const(t, x).view(3,1,1) for t in (mean,std))
     return (x.float()*s+m).clamp(0,1)
 
 # %% ../nbs/31_training.ipynb #b77e5973
@@ -136,7 +136,10 @@ class PoseBatch(Callback):
     def __init__(self, cfg, sk, hm, mean, std):
         self.cfg,self.sk,self.hm,self.mean,self.std = cfg,sk,hm,mean,std
         self.pad,self.looks = pad_pixels(cfg),None
-    def before_train(self): self.dls.train.resize(labelled_bs(self.cfg, self.epoch))
+    def before_train(self):
+        self.dls.train.resize(labelled_bs(self.cfg, self.epoch))
+        if hasattr(self.learn,'gradient_accumulation'):     # it counts people, who may be more from now on
+            self.learn.gradient_accumulation.n_acc = self.cfg.accum*self.dls.train.bs
     def before_batch(self):
         x,kp,vis = self.xb[0],self.yb[0],self.yb[1]; c = self.cfg.crop
         if self.training and self.looks: x = self.looks(x, self.gen_l)
@@ -267,9 +270,9 @@ def beliefs(self:PseudoLabels, x, t:Teachers, n=1, gen=None):
     hm,seen = [0,0],[]
     def ask(e, v):
         with own_statistics(e.module, .02) if due else nullcontext():
-            p,s = heatmaps(e.module(_cl(v, c)))
+            p,s = answers(e.module, _cl(v, c))
         e.own = e.own or bool(due)
-        return p.float(),(torch.sigmoid(s.float()) if s is not None and c.seen=='head' else None)
+        return p,(torch.sigmoid(s.float()) if s is not None and c.seen=='head' else None)
     for j in range(n):      # one is mirrored, the other is not, then the other way round
         w = weak_geometry(len(x), c.crop, self.gen_u if gen is None else gen,
                           flip=1-j%2, rot=c.weak_rot, scale=c.weak_scale)
@@ -277,7 +280,7 @@ def beliefs(self:PseudoLabels, x, t:Teachers, n=1, gen=None):
         v = centre(x[:,1+j], self.pad)
         (g,sg),(a,sa) = ask(t.geo, w.image(x[:,0], self.pad)),ask(t.app, v.flip(-1) if j%2 else v)
         hm = [hm[0]+w.unheatmap(g, self.sk), hm[1]+(flip_hm(a, self.sk) if j%2 else a)]
-        if sg is not None: seen += [w._swap(sg, self.sk), sa[:,self.sk.flip_index] if j%2 else sa]
+        if sg is not None: seen += [w._swap(sg, self.sk), sa[:,const(self.sk.flip_index, sa)] if j%2 else sa]
     return (*(belief(h/n, c.crop) for h in hm), torch.stack(seen).mean(0) if seen else None)
 
 @patch
@@ -317,7 +320,7 @@ class Fresh(Callback):
     def before_batch(self):
         if self.epoch*self.n_iter+self.iter!=self.at: return
         self.model.load_state_dict(self.first); self.opt.clear_state()
-        self.learn.teachers.restart()
+        self.learn.teachers.restart(); self.first = None
 
 # %% ../nbs/31_training.ipynb #7bfb3188
 class Some(torch.utils.data.Dataset):
@@ -444,7 +447,7 @@ class StrongViews(Callback):
 @torch.no_grad()
 def misplacement(self:StrongViews, akm):
     "Tell `akm` which keypoints the student misplaces: unhidden in views, any in labelled crops"
-    p,c = self.pl,self.cfg; at = lambda hm: decode(hm.detach().float(), c.crop)[0]
+    p,c = self.pl,self.cfg; at = lambda hm: decode(heights(hm.detach(), self.model.ce), c.crop)[0]
     akm.update(at(self.pu), p['kpts'], p['weight'], p['hid'])
     kp,w = self.learn.truth_view; akm.update(at(heatmaps(self.pred)[0]), kp, w)
 
@@ -500,8 +503,8 @@ def consistency(self:StrongViews):
 @patch
 def structure(self:StrongViews):
     "The weighted losses of structure on the student's answers; their shares into `learn.pl`"
-    c,p,w = self.cfg,self.pl,self.pl['warp']; beta = 25. if c.loss=='mse' else 10.
-    kp = w.unkpts(soft_argmax(self.pu, c.crop, beta), self.sk)
+    c,p,w = self.cfg,self.pl,self.pl['warp']; how = () if c.loss=='mse' else (10.,None)
+    kp = w.unkpts(soft_argmax(self.pu, c.crop, *how), self.sk)
     back = lambda t: t if t is None else w._swap(t, self.sk)
     ls = self.learn.pseudo_labels.judge.priors(kp, back(p['weight']), back(p['weight_topo']))
     weights = dict(topo=c.lambda_topo, bone=c.lambda_bone, angle=c.lambda_angle)
@@ -510,6 +513,23 @@ def structure(self:StrongViews):
     return l
 
 # %% ../nbs/31_training.ipynb #1979cf8f
+class SmoothLoss(AvgSmoothLoss):
+    "fastai's running loss without its copy to the CPU, for which each step would wait"
+    def accumulate(self, learn):
+        l = learn.loss.detach().mean(); self.count += 1
+        self.val = torch.lerp(l, like(self.val, l), self.beta)
+
+class LossOnDevice(Callback):
+    "Losses stay on the device within an epoch; `learn.recorder.losses` has them on the CPU after it"
+    order = Recorder.order+1
+    def before_fit(self):
+        self.run = hasattr(self.learn,'recorder')
+        if self.run: self.recorder.smooth_loss = SmoothLoss(self.recorder.smooth_loss.beta)
+    def before_train(self): self.at = len(self.recorder.losses)
+    def after_train(self):
+        new = self.recorder.losses[self.at:]
+        if new: self.recorder.losses[self.at:] = torch.stack(new).cpu().unbind()
+
 class PoseMetrics(Callback):
     "PCK over the validation set: `learn.scores`"
     order = 60
@@ -517,7 +537,7 @@ class PoseMetrics(Callback):
     def before_validate(self): self.out = []
     def after_batch(self):
         if self.training: return
-        kp,_ = decode(heatmaps(self.pred)[0].float(), self.cfg.crop)
+        kp,_ = decode(heights(heatmaps(self.pred)[0], self.model.ce), self.cfg.crop)
         self.out.append([t.cpu() for t in (kp,*self.truth)])
     def after_validate(self):
         kp,gt,vis = (torch.cat(t) for t in zip(*self.out))
@@ -606,16 +626,25 @@ def keep_memory():
     mmap_max,trim_threshold = -4,-1     # malloc.h: large arrays on the heap; the heap does not shrink
     return bool(mallopt(mmap_max, 0) and mallopt(trim_threshold, 2**31-1))
 
-# %% ../nbs/31_training.ipynb #e91be495
-def auto_sigma(
-    hm          # (h,w) of the heatmap
-):              # cells
-    "A 32nd of the heatmap's height, from .7 to 2 cells"
-    return min(max(hm[0]/32, .7), 2.)
-
 # %% ../nbs/31_training.ipynb #cbb10692
-def _need_limbs(cfg, sk):
-    "Refuse what follows limbs where there are none"
+def _need_scale(ps, what='PCK'):
+    "Refuse people of whom nobody has the torso labelled that `what` is measured by"
+    if np.isfinite(pck_scale(torch.as_tensor(ps.kpts), torch.as_tensor(ps.vis), ps.sk)).any(): return
+    n = ps.sk.names; raise SagePoseError(f"{ps.source}: nobody has both ends of a torso pair labelled ("
+        f"{', '.join(f'{n[i]} to {n[j]}' for i,j in ps.sk.torso) or 'or two joints at all'}), so there is no unit for {what}; "
+        "give a skeleton with another `torso`")
+
+def _warm(cfg, device):
+    "Settle what depends on the device"
+    if cfg.fp16 and device.type!='cuda':
+        warnings.warn(f"fp16=true is for CUDA: on {device.type} this run computes in full precision")
+    if device.type=='cpu': keep_memory()
+
+def _refuse(cfg, sk, model):
+    "Refuse what this skeleton or a module of one's own cannot do"
+    if cfg.freeze and model is not None: raise ConfigError(
+        f"freeze={cfg.freeze} is for the backbones of `pose_model`; freeze a module of your own before "
+        "you pass it (`requires_grad_(False)`), and use freeze=0")
     if cfg.semi and not sk.limbs and (cfg.cutmix or cfg.cutout and cfg.hide in ('limb','akm')):
         raise ConfigError(f"skeleton {sk.name!r} has no limbs, which hide={cfg.hide} and cutmix={cfg.cutmix} "
                           "follow; give `limbs`, or use hide=joint cutmix=0")
@@ -631,18 +660,18 @@ class PoseTask:
         seed_model=True # seed before the model is made?
     ):
         self.cfg,self.sets = cfg,sets or PoseSets(cfg)
-        self.sk = self.sets.sk; _need_limbs(cfg, self.sk)
+        self.sk = self.sets.sk; _refuse(cfg, self.sk, model); _need_scale(self.sets.val or self.sets.labelled)
         if seed_model: torch.manual_seed(cfg.seed)
-        self.model = model or pose_model(cfg.backbone, self.sk, cfg.pretrained, width=cfg.width,
-            levels=cfg.levels, visibility=cfg.visibility, crop=cfg.crop)
+        self.model = model or pose_model(cfg.backbone, self.sk, 'none' if cfg.init else cfg.pretrained,
+            width=cfg.width, levels=cfg.levels, visibility=cfg.visibility, crop=cfg.crop)
         if cfg.init: load_model(cfg.init, self.model, self.sk)
-        if cfg.freeze and model is None: freeze(self.model, cfg.freeze)
+        if cfg.freeze: freeze(self.model, cfg.freeze)
         self.mean,self.std = (getattr(self.model, n, d)
                               for n,d in [('mean',(.485,.456,.406)),('std',(.229,.224,.225))])
         self.hm = check_model(self.model, self.sk, cfg.crop)
         if not cfg.sigma: self.cfg = replace(cfg, sigma=auto_sigma(self.hm))
-        self.device = best_device(cfg.device)
-        if self.device.type=='cpu': keep_memory()
+        self.model.ce = self.cfg.sigma if cfg.loss=='ce' else 0.      # see `answers`
+        self.device = best_device(cfg.device); _warm(cfg, self.device)
 
     def crops(self, ps, **kw):
         "`Crops` of the people `ps` with the margin that this run's views need"
@@ -689,7 +718,8 @@ def learner(self:PoseTask,
     dls,norm = self.dls(),(self.mean, self.std)
     if c.channels_last: self.model.to(memory_format=torch.channels_last)
     self.pose_batch,self.teachers = PoseBatch(*args, *norm),Teachers(c)
-    use = [Seeded(c.seed), self.pose_batch, self.teachers, PoseMetrics(c, self.sk), *cbs]
+    use = [Seeded(c.seed), self.pose_batch, self.teachers, PoseMetrics(c, self.sk),
+           LossOnDevice(), *cbs]
     if c.accum>1: use.append(GradientAccumulation(n_acc=c.accum*dls.train.bs))
     if c.fp16: use.append(MixedPrecision())
     if c.clip: use.append(GradientClip(c.clip))
@@ -714,6 +744,7 @@ def semi_callbacks(self:PoseTask, args, norm):
     if self.cfg.gate=='oracle' and ref is None:
         raise ConfigError("gate=oracle needs `reference`, the hidden labels")
     lab = self.lab; kept = self.crops(self.sets.labelled[self.held]) if len(self.held) else None
+    if kept is not None: _need_scale(self.sets.labelled[self.held], 'calibration')
     self.pseudo = self.labels_cb(*args, *norm, u, ref,
                                  Judge(self.cfg, self.sk, lab.kpts, lab.vis), kept)
     if self.cfg.fda or self.cfg.adain: self.pose_batch.looks = self.looks(u)
