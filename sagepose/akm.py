@@ -129,13 +129,14 @@ def shifted(x, rows, dx, dy):
 
 def others(b, group=1, generator=None):
     "For each of `b` pictures one of another person; `group` neighbours show the same one: (b,)"
-    n = b//group
     if b%group: raise SagePoseError(f"{b} pictures are not groups of {group}")
+    n = b//group
     s = (1+(torch.rand(n,generator=generator)*(n-1)).long() if n>1
          else torch.zeros(n, dtype=torch.long))
     who = ((torch.arange(n)+s)%n).repeat_interleave(group)
     return who*group+(torch.rand(b,generator=generator)*group).long()
 
+# %% ../nbs/23_akm.ipynb #95dd2ab7
 def fill_in(
     x:Tensor,           # (b,3,H,W), 0 is the mean colour
     kinds=fills, group=1, generator=None # which fillings; see `others`

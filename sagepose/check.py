@@ -108,14 +108,14 @@ def read_json(
         raise DataError(f'{p}: holds a {type(d).__name__}, expected a {kind.__name__}')
     return d
 
-# %% ../nbs/11_check.ipynb #b49e6d9a
-_cols = 'file','x','y','w','h'
-
 def read_text(path):
     "The text of `path`; raises `DataError` where it is none in UTF-8"
     try: return Path(path).read_text(encoding='utf-8-sig')
     except UnicodeDecodeError as e: raise DataError(
         f"{path}: is not UTF-8 (byte {e.start}); spreadsheets call it `CSV UTF-8`") from None
+
+# %% ../nbs/11_check.ipynb #b49e6d9a
+_cols = 'file','x','y','w','h'
 
 def _box_rows(path):
     "(entry, file, four values) of each row of the box list `path`"
@@ -333,6 +333,7 @@ def _from_coco(name, path, root, skeleton, ids, say, sizes):
     sizes[name] = f'{Path(path).name}, {len(images)} images, {used} persons'
     return src
 
+# %% ../nbs/11_check.ipynb #98f17214
 def read_ids(
     ids     # image ids, or the JSON file of a list of them
 ):          # set of numbers or texts
@@ -604,7 +605,7 @@ def _load(name, given, root, skeleton, ids, found, sizes):
     file = str(folder)
     def say(level, kind, entry='', message='', file=file):
         found.append(Finding(level, kind, file, str(entry), message))
-    if folder is None: raise SagePoseError(f"{boxes}: boxes of which pictures? name their folder (unlabelled)")
+    if folder is None: raise SagePoseError(f"{boxes}: boxes of which pictures? name their folder")
     if boxes is not None or (name=='unlabelled' and Path(folder).is_dir()):
         src = _from_folder(folder, boxes, say, sizes)
     else: src = _from_coco(name, folder, root.get(name), skeleton, (ids or {}).get(name), say, sizes)

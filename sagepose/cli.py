@@ -451,8 +451,7 @@ def ablate_cmd(a):
         names = _studies_of(a.out)['studies'] if name=='all' else [name]
         for n in names: print(report(a.out, n).markdown())
         return 0
-    # a wrong name is refused before anything is made
-    arms = {n:pick_arms(n, a.arms) for n in (studies if name=='all' else [name])}
+    arms = {n:pick_arms(n, a.arms) for n in (studies if name=='all' else [name])}    # names are checked first
     cfg = _study_config(a, path, kv, seeds); devices = a.devices.split(',') if a.devices else ()
     for n,study in arms.items():
         run_study(study, cfg, a.out, seeds, n, a.test, devices, command=_said(a, n))

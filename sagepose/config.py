@@ -231,6 +231,7 @@ def override(
     "`cfg` with some values changed, those of a `recipe` first; unknown names are refused"
     return whole_epochs(_override(cfg, where, kw))
 
+# %% ../nbs/30_config.ipynb #2dae8961
 def _override(cfg, where, kw):
     "`override`, before epochs are made whole"
     if r := kw.pop('recipe', ''):
@@ -309,12 +310,9 @@ def check_config(cfg, where='config'):
     if cfg.prior_lo>cfg.prior_hi: raise ConfigError(
         f"{where}: prior_lo={cfg.prior_lo} is above prior_hi={cfg.prior_hi}")
     if cfg.swept: _check_refresh(cfg, where)
-    if cfg.fresh and cfg.freeze_bn: raise ConfigError(
-        f"{where}: fresh=true with freeze_bn=true would hold the statistics of weights that learned nothing")
     if cfg.gate=='none' and cfg.tau_joint: raise ConfigError(
         f"{where}: gate=none keeps all keypoints, whatever tau_joint says; use another gate")
-    if cfg.fresh and (cfg.online or not cfg.rounds): raise ConfigError(
-        f"{where}: fresh=true begins anew from the labels of a sweep; use rounds=1 or more, and not online")
+    if cfg.fresh: _check_fresh(cfg, where)
     if cfg.seen=='head' and not cfg.visibility: raise ConfigError(
         f"{where}: seen=head needs a model with visibility=true; or use seen=map")
     if cfg.align and cfg.seen=='none': raise ConfigError(
@@ -334,6 +332,13 @@ def _check_refresh(cfg, where):
                           "use online=true")
     if cfg.sweep_views<1:
         raise ConfigError(f"{where}: {how} and sweep_views={cfg.sweep_views} should be at least 1")
+
+def _check_fresh(cfg, where):
+    "Whoever begins anew needs a sweep and batch norms that learn"
+    if cfg.online or not cfg.rounds: raise ConfigError(
+        f"{where}: fresh=true begins anew from the labels of a sweep; use rounds=1 or more, and not online")
+    if cfg.freeze_bn: raise ConfigError(
+        f"{where}: fresh=true with freeze_bn=true would hold the statistics of weights that learned nothing")
 
 def dump_config(cfg):
     "YAML of `cfg`"

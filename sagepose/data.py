@@ -96,8 +96,9 @@ def read_coco(
     anns = of_category(anns, d, sk, category)
     if labelled:
         odd = [a for a in anns if not isinstance(a.get('keypoints') or [], list)]
-        if odd: raise SagePoseError(f"{path}: annotation {odd[0].get('id','')}: keypoints is "
-                                    f"{str(odd[0]['keypoints'])[:60]}, not a list; `sagepose check` lists all")
+        if odd: raise SagePoseError(
+            f"{path}: annotation {odd[0].get('id','')}: keypoints is {str(odd[0]['keypoints'])[:60]}, "
+            "not a list; `sagepose check` lists all")
         anns = [a for a in anns if any((a.get('keypoints') or [])[2::3])]
     if not anns:
         raise SagePoseError(f"{path}: no {'labelled ' if labelled else ''}person is left"

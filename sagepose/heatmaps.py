@@ -247,4 +247,5 @@ def heights(
     "Maps in the unit of `encode`: as they are, or their softmax over the peak that a Gaussian's would have"
     if not sigma: return hm.float()
     h = (hm.float()*scale).flatten(-2).softmax(-1)*(2*hm_energy(sigma))
-    return (h/h.amax(-1, keepdim=True).clamp(min=1)).view(hm.shape)     # at the border less than a Gaussian is seen
+    # at the border less than a Gaussian is seen
+    return (h/h.amax(-1, keepdim=True).clamp(min=1)).view(hm.shape)

@@ -65,8 +65,8 @@ def _forward(self,
     if self.correct is not None:
         q = self.correct(features(g, a, f, self.sk, c.crop))
         p = torch.where(self.correct.n.sum()>0, q.to(p), p)
-    seen = (dict(head=v, map=visible_from_map(f.hm, f.conf, c.sigma or auto_sigma(f.hm.shape[-2:]))).get(c.seen)
-            if c.seen!='none' else None)
+    seen = v if c.seen=='head' else None
+    if c.seen=='map': seen = visible_from_map(f.hm, f.conf, c.sigma or auto_sigma(f.hm.shape[-2:]))
     return dict(geo=g, app=a, fused=f, alpha=alpha, p=p, seen=seen)
 
 Judge.fuse,Judge.forward = _fuse,_forward

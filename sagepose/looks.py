@@ -63,6 +63,7 @@ def _periodic(f, pad):
     y,x = (torch.arange(-pad, s+pad, device=f.device)%s for s in f.shape[-2:])
     return f[...,y[:,None],x]
 
+# %% ../nbs/06_looks.ipynb #c384726f
 class Looks:
     "The looks of unlabelled crops, to lend to labelled ones"
     def __init__(self,

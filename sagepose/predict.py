@@ -318,7 +318,7 @@ def _out_folder(out, overwrite, files=()):
     out = Path(out); ours = [out/n for n in _results if (out/n).exists()]
     place = (out/'pictures').resolve()
     if any(place in Path(f).resolve().parents for f in files): raise SagePoseError(
-        f"{place}: holds pictures to predict, and drawings would take their place; name another folder (--out)")
+        f"{place}: holds pictures to predict, whose place drawings would take; name another folder (--out)")
     if (out/'pictures').exists() and not (out/'predictions.json').exists(): raise SagePoseError(
         f"{out/'pictures'}: is not of an earlier prediction; name another folder (--out)")
     if ours and not overwrite: raise SagePoseError(f"{ours[0]}: exists already; "

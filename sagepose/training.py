@@ -512,7 +512,7 @@ def structure(self:StrongViews):
     self.learn.pl['shares'] = shares
     return l
 
-# %% ../nbs/31_training.ipynb #1979cf8f
+# %% ../nbs/31_training.ipynb #e208e014
 class SmoothLoss(AvgSmoothLoss):
     "fastai's running loss without its copy to the CPU, for which each step would wait"
     def accumulate(self, learn):
@@ -530,6 +530,7 @@ class LossOnDevice(Callback):
         new = self.recorder.losses[self.at:]
         if new: self.recorder.losses[self.at:] = torch.stack(new).cpu().unbind()
 
+# %% ../nbs/31_training.ipynb #1979cf8f
 class PoseMetrics(Callback):
     "PCK over the validation set: `learn.scores`"
     order = 60
@@ -630,9 +631,10 @@ def keep_memory():
 def _need_scale(ps, what='PCK'):
     "Refuse people of whom nobody has the torso labelled that `what` is measured by"
     if np.isfinite(pck_scale(torch.as_tensor(ps.kpts), torch.as_tensor(ps.vis), ps.sk)).any(): return
-    n = ps.sk.names; raise SagePoseError(f"{ps.source}: nobody has both ends of a torso pair labelled ("
-        f"{', '.join(f'{n[i]} to {n[j]}' for i,j in ps.sk.torso) or 'or two joints at all'}), so there is no unit for {what}; "
-        "give a skeleton with another `torso`")
+    n = ps.sk.names; pairs = ', '.join(f'{n[i]} to {n[j]}' for i,j in ps.sk.torso)
+    pairs = f'both ends of a torso pair ({pairs})' if pairs else 'two joints'
+    raise SagePoseError(f"{ps.source}: nobody has {pairs} labelled, "
+                        f"so there is no unit for {what}; give a skeleton with another `torso`")
 
 def _warm(cfg, device):
     "Settle what depends on the device"
