@@ -138,6 +138,11 @@ def test_student_that_begins_anew():
     for said in (f'nine seeds): {num(c.mean)} [{num(c.lo)}, {num(c.hi)}]', f'above the method, {span(own)[1:]} in the mean',
                  f'equal compute by {span(last)[1:]}', f'best look by {span(best)[1:]}'): assert said in readme, said
 
+def test_structure_again():
+    n,m = (read_results(root/f'results/demo_{n}.json').data for n in ('structure','mechanisms'))
+    c = mean_ci(by_seed(n, 'structure, again')-by_seed(m, 'spine')); said = f'run again on generated people it is {span(c)}'
+    assert said in readme, said
+
 def test_left_for_right():
     rows = json.loads((root/'results/lsp14_facing.json').read_text())['rows']
     told,plain = ({r['seed']:r['looks'][-1]['pck'] for r in rows if r['arm']==n} for n in ('told','as they are'))
