@@ -556,6 +556,7 @@ def _stems(tests):
                             "as which the report names them; rename one")
     for t in tests: read_coco(t)        # hours before it is needed
 
+# %% ../nbs/50_ablations.ipynb #622c58ba
 def measure_job(
     job:Job,        # finished
     names=(),       # of `measures`

@@ -438,8 +438,7 @@ def _said(a, name):
          arg('--devices', default='', help='one process each: cuda:0,cuda:1'),
          arg('--short', action='store_true',
              help='generated people, seconds an arm: shows that it works, no more'),
-         arg('--demo', action='store_true',
-             help='generated people in the sizes of `sagepose demo`'),
+         arg('--demo', action='store_true', help='generated people in the sizes of `sagepose demo`'),
          arg('--report', action='store_true', help='only report what is finished'),
          arg('--list', action='store_true', help='all studies, and arms that are not available'))
 def ablate_cmd(a):

@@ -313,10 +313,7 @@ def check_config(cfg, where='config'):
     if cfg.gate=='none' and cfg.tau_joint: raise ConfigError(
         f"{where}: gate=none keeps all keypoints, whatever tau_joint says; use another gate")
     if cfg.fresh: _check_fresh(cfg, where)
-    if cfg.seen=='head' and not cfg.visibility: raise ConfigError(
-        f"{where}: seen=head needs a model with visibility=true; or use seen=map")
-    if cfg.align and cfg.seen=='none': raise ConfigError(
-        f"{where}: align=true needs seen=head or seen=map")
+    _check_seen(cfg, where)
     if cfg.trust=='correct' and cfg.calibrate=='none': raise ConfigError(
         f"{where}: trust=correct needs calibrate=logistic or isotonic")
     return cfg
@@ -333,6 +330,13 @@ def _check_refresh(cfg, where):
     if cfg.sweep_views<1:
         raise ConfigError(f"{where}: {how} and sweep_views={cfg.sweep_views} should be at least 1")
 
+def _check_seen(cfg, where):
+    "Visibility comes from somewhere"
+    if cfg.seen=='head' and not cfg.visibility: raise ConfigError(
+        f"{where}: seen=head needs a model with visibility=true; or use seen=map")
+    if cfg.align and cfg.seen=='none': raise ConfigError(
+        f"{where}: align=true needs seen=head or seen=map")
+
 def _check_fresh(cfg, where):
     "Whoever begins anew needs a sweep and batch norms that learn"
     if cfg.online or not cfg.rounds: raise ConfigError(
@@ -340,6 +344,7 @@ def _check_fresh(cfg, where):
     if cfg.freeze_bn: raise ConfigError(
         f"{where}: fresh=true with freeze_bn=true would hold the statistics of weights that learned nothing")
 
+# %% ../nbs/30_config.ipynb #e5589265
 def dump_config(cfg):
     "YAML of `cfg`"
     import yaml

@@ -48,6 +48,12 @@ class PoseSet:
 # %% ../nbs/12_data.ipynb #7345b69c
 _fields = 'boxes ids image_ids kpts vis areas'.split()
 
+def _counted(vs, start=1):
+    "Each of `vs` as a number, in the order in which they are met"
+    at = {v:i for i,v in enumerate(dict.fromkeys(vs), start)}
+    return np.array([at[v] for v in vs])
+
+# %% ../nbs/12_data.ipynb #0ba6bcfa
 def _take(self, idx):
     "The people `idx` (indices or a mask)"
     idx = np.arange(len(self))[idx]; at = lambda x: None if x is None else x[idx]
@@ -69,8 +75,7 @@ def _cat(self, o):
                  **{f:both(f) for f in _fields})
     file = {}
     if any(file.setdefault(i, f)!=f for i,f in zip(ps.image_ids.tolist(), ps.files)):
-        number = {f:n for n,f in enumerate(dict.fromkeys(ps.files), 1)}
-        ps.image_ids = np.array([number[f] for f in ps.files])
+        ps.image_ids = _counted(ps.files)
     if len(set(ps.ids.tolist()))<len(ps): ps.ids = np.arange(1, len(ps)+1)
     return ps
 
@@ -167,8 +172,7 @@ def _numbers(anns, name, col):
     "Ids as numbers; where one is a text, they are counted from 1"
     vs = [a.get(name, 0) for a in anns]
     if not any(isinstance(v, str) for v in vs): return col(name, np.int64, default=0)
-    at = {v:i for i,v in enumerate(dict.fromkeys(vs), 1)}
-    return np.array([at[v] for v in vs])
+    return _counted(vs)
 
 # %% ../nbs/12_data.ipynb #b0bb1957
 def _column(anns, path, name, t, shape=(), default=None):
@@ -214,8 +218,7 @@ def read_folder(
         fs = image_files(folder); bs = [(0.,0.,*_size(f)) for f in fs]
     else: fs,bs = _read_boxes(boxes, folder)
     bs = np.array(bs, np.float32); ids = np.arange(len(fs))
-    uniq = {f:i for i,f in enumerate(dict.fromkeys(fs))}
-    return PoseSet(fs, bs, ids, np.array([uniq[f] for f in fs]), sk, areas=bs[:,2]*bs[:,3],
+    return PoseSet(fs, bs, ids, _counted(fs, 0), sk, areas=bs[:,2]*bs[:,3],
                    source=str(boxes or folder), names=[str(f.relative_to(folder)) for f in fs])
 
 # %% ../nbs/12_data.ipynb #f1bf1deb

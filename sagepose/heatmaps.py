@@ -43,23 +43,22 @@ def like(t, x):
 # %% ../nbs/02_heatmaps.ipynb #8a047985
 def hm_scale(
     crop,           # (H,W) of the crop
-    hm              # (h,w) of the heatmap
+    hm,             # (h,w) of the heatmap
+    x=torch.empty(0) # whose device and dtype it takes
 ):                  # (2,) factor for (x,y)
     "Heatmap cells per crop pixel"
-    return torch.tensor(_scale(crop, hm), dtype=torch.float32)
-
-def _scale(crop, hm): return (hm[1]-1)/(crop[1]-1),(hm[0]-1)/(crop[0]-1)
+    return const(((hm[1]-1)/(crop[1]-1),(hm[0]-1)/(crop[0]-1)), x, x.dtype)
 
 def to_hm(
     kpts:Tensor,    # (...,2) crop pixels, x first
     crop, hm        # (H,W), (h,w)
 ):                  # (...,2) heatmap cells
     "Crop pixels to heatmap cells"
-    return kpts*const(_scale(crop, hm), kpts, kpts.dtype)
+    return kpts*hm_scale(crop, hm, kpts)
 
 def to_crop(kpts, crop, hm):
     "Heatmap cells to crop pixels, the inverse of `to_hm`"
-    return kpts/const(_scale(crop, hm), kpts, kpts.dtype)
+    return kpts/hm_scale(crop, hm, kpts)
 
 # %% ../nbs/02_heatmaps.ipynb #088e9df4
 def encode(

@@ -199,10 +199,10 @@ def _z(self, kpts, conf=None):
     return torch.where(d>0, d/self.up, -d/self.down).clamp(max=10.),torch.cat([wb,wa], 1)
 
 def _raw_anomaly(self, kpts, conf=None):
-    "(b,) and (b,k) before they are divided by what is rare"
-    z,w = self.z(kpts, conf); z2 = z**2*w
+    "(b,) and (b,k) before they are divided by what is rare, and the weights that they are means over"
+    z,w = self.z(kpts, conf); z2,n = z**2*w,(w.sum(1),w@self.inc)
     mean = lambda s,n: (s/n.clamp(min=1e-6)).sqrt()
-    return mean(z2.sum(1), w.sum(1)), mean(z2@self.inc, w@self.inc)
+    return mean(z2.sum(1), n[0]),mean(z2@self.inc, n[1]),n
 
 @torch.no_grad()
 def _anomaly(self,
@@ -211,7 +211,7 @@ def _anomaly(self,
 ):                  # (b,) of people, (b,k) of keypoints; above 1: rare among the labelled people
     "How strange `kpts` are compared with the labelled people"
     on = lambda t: t if t is None else like(t, self.drift)
-    ins,kpt = self._raw_anomaly(on(kpts), on(conf))
+    ins,kpt,_ = self._raw_anomaly(on(kpts), on(conf))
     return ins/self.drift, kpt/self.kpt_hi
 
 Priors.z,Priors._raw_anomaly,Priors.anomaly = _z,_raw_anomaly,_anomaly
@@ -236,9 +236,9 @@ def _fit(cls,
     kpts,vis = (torch.cat(t) for t in zip((kpts,vis), mirrored(kpts, vis, sk)))
     vis = ((vis>0)&kpts.isfinite().all(-1)).float(); kpts = torch.where(vis[...,None]>0, kpts, 0.)
     self = cls(sk, **kw); self._fit_bones(kpts, vis); self._fit_angles(kpts, vis)
-    ins,kpt = self._raw_anomaly(kpts, vis); w = self.z(kpts, vis)[1]     # who has no limb has no say
-    self.drift.copy_(ins[w.sum(1)>0].quantile(rare).clamp(min=.5))
-    hi = _nanq(kpt, w@self.inc>0, rare)
+    ins,kpt,(n,m) = self._raw_anomaly(kpts, vis)
+    self.drift.copy_(ins[n>0].quantile(rare).clamp(min=.5))     # who has no limb has no say
+    hi = _nanq(kpt, m>0, rare)
     self.kpt_hi.copy_(hi.nan_to_num(nan=kpt.quantile(rare).item()).clamp(min=.5))
     return self
 Priors.fit = _fit

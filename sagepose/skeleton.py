@@ -266,11 +266,15 @@ def _from_dict(cls,
         raise SkeletonError(f"{where}: names is {d['names']!r}, not a list of keypoint names")
     d = dict(dict(name=Path(where).stem, limbs=()), **d)
     d.setdefault('flips', find_flips([str(n) for n in d['names']]))
-    if any(isinstance(n, int) for n in d['names']):     # numbers are names here, not places
-        text = lambda g: [*map(text, g)] if isinstance(g, (list,tuple)) else str(g)
-        d.update({k:text(d[k]) for k in ('limbs','flips','angles','torso','head') if d.get(k)})
-    return cls(**d)
+    return cls(**_numbers_as_names(d))
 
+def _numbers_as_names(d):
+    "`d`, whose groups name keypoints by text where numbers are their names, not places"
+    if not any(isinstance(n, int) for n in d['names']): return d
+    text = lambda g: [*map(text, g)] if isinstance(g, (list,tuple)) else str(g)
+    return {**d, **{k:text(d[k]) for k in ('limbs','flips','angles','torso','head') if d.get(k)}}
+
+# %% ../nbs/00_skeleton.ipynb #d17d1239
 def _to_dict(self):
     "Plain lists and names, as `from_dict` and a YAML file take them"
     nm = lambda gs: [[self.names[i] for i in g] for g in gs]
