@@ -1,6 +1,6 @@
 """One training step against the bare passes that it must contain.
 
-    python benchmarks/bench_step.py [crop] [backbone]
+    python benchmarks/bench_step.py [crop] [backbone] [workers]
 
 Timed side by side, interleaved, in one process: a semi-supervised step, and the passes without which
 there is no such step (the student forward and backward over the labelled crops and the strong views,
@@ -18,7 +18,8 @@ from sagepose.training import PoseTask, fit
 
 size = int(sys.argv[1]) if len(sys.argv)>1 else 96
 backbone = sys.argv[2] if len(sys.argv)>2 else 'resnet18'
-steps = 10
+workers = int(sys.argv[3]) if len(sys.argv)>3 else 0
+steps = 10 if not workers else 60      # what workers have ready at the start is soon used up
 
 def median(ts): return sorted(ts)[len(ts)//2]
 def wait():
@@ -28,7 +29,7 @@ with tempfile.TemporaryDirectory() as d:
     root = write_people(Path(d)/'people', 64, 256, 8, size=(size,size), skeleton='lsp14')
     cfg = override(PoseConfig(), labelled=root/'labelled.json', unlabelled=root/'unlabelled.json',
                    val=root/'val.json', crop=(size,size), backbone=backbone, pretrained='none',
-                   stage1=0, stage2=0, ramp=0, bs=8, ratio=4, views=2, steps=1000)
+                   stage1=0, stage2=0, ramp=0, bs=8, ratio=4, views=2, steps=1000, workers=workers)
     learn = PoseTask(cfg).learner(); b,u = cfg.bs,cfg.bs*cfg.ratio; dev = learn.dls.device
     x = torch.randn(b+u*cfg.views, 3, size, size, device=dev).contiguous(memory_format=torch.channels_last)
     def student(): learn.model(x).square().mean().backward(); learn.opt.zero_grad(); wait()
@@ -49,12 +50,12 @@ with tempfile.TemporaryDirectory() as d:
             self.t = time.perf_counter()
 
     with learn.no_bar(), learn.no_logging(): fit(learn, cbs=[Probe()])
-    s,st,te = (median(Probe.ts[n][2:]) for n in ('step','student','teachers'))
-    it2 = iter(endless(learn.pseudo_labels.data, u)); next(it2); t = time.perf_counter()
+    s,st,te = (median(Probe.ts[n][2 if not workers else 30:]) for n in ('step','student','teachers'))
+    it2 = iter(endless(learn.pseudo_labels.data, u, workers=0)); next(it2); t = time.perf_counter()
     for _ in range(4): next(it2)
     load = (time.perf_counter()-t)/4
-    print(f'{backbone} at {size}x{size}, {torch.get_num_threads()} threads: step {s*1e3:.0f} ms')
+    print(f'{backbone} at {size}x{size}, {torch.get_num_threads()} threads, {workers} loader processes: step {s*1e3:.0f} ms')
     print(f'student {st*1e3:.0f} ms + teachers {te*1e3:.0f} ms = {1e3*(st+te):.0f} ms; '
           f'step / bare passes = {s/(st+te):.2f}')
-    print(f'loader: {u/load:.0f} unlabelled people a second in {2+cfg.views} versions, '
+    print(f'loader in one process: {u/load:.0f} unlabelled people a second in {2+cfg.views} versions, '
           f'a step consumes {u/s:.0f}: {load/s:.0%} of a step')

@@ -148,7 +148,7 @@ def fill_in(
     rows = torch.where(which==3, others(b, group, generator), torch.arange(b))
     dy,dx = (((.25+.5*rnd(b))*s).long()*(which==2) for s in (H,W))
     y = shifted(x, sent(rows, dev), sent(dx, dev), sent(dy, dev))
-    noise = like(torch.randn(b,1,H,W,generator=generator), x)
+    noise = normal((b,1,H,W), x, generator)
     at = lambda k: sent(which==k, dev).view(-1,1,1,1)
     return torch.where(at(0), torch.zeros_like(x), torch.where(at(1), noise, y))
 

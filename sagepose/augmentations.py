@@ -119,7 +119,7 @@ def joint_cutout(
     m = (near(torch.arange(H, device=dev), 1)[...,None]
          &near(torch.arange(W, device=dev), 0)[:,:,None])
     m = m.any(1, keepdim=True)
-    fill = like(torch.randn(b,1,H,W, generator=generator), x)*(rnd(b,1,1,1)<noise)
+    fill = normal((b,1,H,W), x, generator)*(rnd(b,1,1,1)<noise)
     return torch.where(m, fill, x),_covered(kpts, c, half, on)
 
 def _covered(kpts, c, half, on):
@@ -162,9 +162,9 @@ def capsule(
 def cover(x, m, noise=.5, generator=None):
     "`x` (b,3,H,W) with the mean colour, or noise with the chance `noise`, where `m` (b,1,H,W) is 1"
     b,_,H,W = x.shape
-    fill = (torch.randn(b,1,H,W, generator=generator)
-            *(torch.rand(b,1,1,1, generator=generator)<noise))
-    return x+m.to(x)*(like(fill, x)-x)
+    fill = normal((b,1,H,W), x, generator)
+    fill = fill*sent(torch.rand(b,1,1,1, generator=generator)<noise, x)
+    return x+m.to(x)*(fill-x)
 
 def _count(b, n, generator):
     "(b,max) bool: the first few of each row, from n[0] to n[1] of them"

@@ -451,7 +451,7 @@ def _cut_all(ps, crop, pad, margin, out, threads=None):
 # %% ../nbs/12_data.ipynb #db81c86f
 class Crops(torch.utils.data.Dataset):
     "Crops of a `PoseSet` as uint8 tensors, with photometric versions"
-    n_inp = 1
+    n_inp,first = 1,0   # versions before the `first` are left out
     def __init__(self,
         ps,             # `PoseSet`
         crop,           # (H,W)
@@ -471,7 +471,8 @@ class Crops(torch.utils.data.Dataset):
         i,seed = i if isinstance(i, tuple) else (i,None)
         img = self.imgs[i]
         if self.views is not None:
-            vs = [img if v is None else v(img, seed*16+j) for j,v in enumerate(self.views)]
+            vs = [img if v is None else v(img, seed*16+j)
+                  for j,v in enumerate(self.views) if j>=self.first]
             return to_chw(np.stack(vs)),i
         if self.photo and seed is not None: img = self.photo(img, seed)
         return to_chw(img),self.kpts[i],self.vis[i],i

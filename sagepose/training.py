@@ -12,6 +12,7 @@ __all__ = ['PoseSets', 'Seeded', 'normalise', 'denormalise', 'PoseBatch', 'pad_p
 
 # %% ../nbs/31_training.ipynb #0c2a7ad9
 import ctypes, os, random, warnings
+from copy import copy
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -256,8 +257,10 @@ class PseudoLabels(Callback):
     after_cancel_fit = after_fit
     def batch(self):
         "The next unlabelled batch: (b,v,3,H,W) network input with margin, indices"
-        if self.it is None: self.it = iter(endless(self.data, self.cfg.bs*self.cfg.ratio,
-                                                   self.cfg.seed, self.drawn, self.cfg.workers))
+        if self.it is None:
+            d,c = copy(self.data),self.cfg
+            if c.swept: d.first = len(d.views)-c.views  # the teachers have been asked
+            self.it = iter(endless(d, c.bs*c.ratio, c.seed, self.drawn, c.workers))
         x,i = next(self.it); self.drawn += len(i); dev = self.dls.device
         return (normalise(x.to(dev, non_blocking=True), self.mean, self.std),
                 i.to(dev, non_blocking=True))
@@ -458,7 +461,7 @@ class MakeViews(Callback):
     def __init__(self, views): self.views = views
     def before_batch(self):
         if self.pl is None: return
-        v = self.views; p = self.pl; c,m = v.cfg,p['m']; x = p['x'][:,2:2+m]; b = len(x)
+        v = self.views; p = self.pl; c,m = v.cfg,p['m']; x = p['x'][:,-c.views:][:,:m]; b = len(x)
         w = strong_geometry(b*m, c.crop, self.gen_u, rot=c.strong_rot, scale=c.strong_scale)
         if c.camera: w = rand_camera(b*m, c.crop, c.camera, generator=self.gen_u).then(w)
         rep = lambda t: t.repeat_interleave(m, 0)

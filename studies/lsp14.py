@@ -2,7 +2,7 @@
 
     python studies/lsp14.py DATA [STUDY] [--seeds 0,1,2] [--arms "labels only,method,semi views=2"]
                             [--size 128] [--lspet 1500] [--looks 4] [--camera 0] [--people 6000]
-                            [--extra .5] [--test OTHER.json]
+                            [--extra .5] [--test OTHER.json] [--set "fp16=true"] [--devices cuda,cuda]
 
 DATA is a folder with train.json, val.json, unlabeled.json, unlabeled_reference.json and
 splits/labels_100_seed*.json, all COCO keypoints. For seeds without such a file labels are drawn. STUDY is
@@ -11,9 +11,10 @@ averages in a sweep; --camera the chance that a view of the student is seen thro
 is a COCO file to test on as well, of any skeleton that shares names of joints, and may be repeated.
 --lspet are so many people of LSP-extended beside the pool, those that a network of the labels alone is
 surest of; 1: all of them. With --people all arms start from a network that has learned from so many
-generated people, in 611 steps of 36 (66 thousand F, which are not counted); with --extra these people
-also stay that share of each labelled batch. A killed study continues with the same command, and several
-processes may share it with other --seeds or --arms."""
+generated people, in 611 steps of 36 (66 thousand F, which are not counted; --people_steps); with --extra
+these people also stay that share of each labelled batch. --set are settings that all arms share, --tag a
+word that its results are called by; --devices with commas start a process each. A killed study continues
+with the same command, and several processes may share it with other --seeds or --arms."""
 import argparse, json, random, shutil
 from pathlib import Path
 import numpy as np, torch, fastai.basics
@@ -55,14 +56,19 @@ def base(a, ids):
                 reference=where/'unlabeled_reference.json',
                 root=str(d) if a.lspet>1 else '') if a.lspet else {}
     if a.extra: more.update(mixed, extra=generated(a)/'labelled.json', extra_share=a.extra)
-    return override(PoseConfig(), 'lsp14', labelled=d/'train.json', val=d/'val.json', pool=True, **more,
-        **recipe(a.steps, start//2 if a.people and not a.extra else start), sweep_views=a.looks,
+    own = dict(recipe(a.steps, start//2 if a.people and not a.extra else start), **more, sweep_views=a.looks,
         camera=a.camera, labelled_ids=ids, crop=(a.size,a.size), backbone='tf_efficientnet_lite0',
         pretrained='offline', levels=3, width=64, freeze=2, lr=a.lr, steps=a.steps, epoch_steps=47,
         init=str(people(a)) if a.people else '')
+    return override(PoseConfig(), 'lsp14', labelled=d/'train.json', val=d/'val.json', pool=True,
+                    **own|shared(a))
+
+def shared(a):
+    "The settings of --set"
+    return dict(o.split('=',1) for o in getattr(a, 'set', '').split())
 
 # labels alone, as all arms learn before their first pseudo-label
-alone = dict(pool=False, semi=False, rounds=0, bs=36, bs0=0, extra='', device='cpu')
+alone = dict(pool=False, semi=False, rounds=0, bs=36, bs0=0, extra='')
 
 def people(a): return Path(a.out)/f'people{a.people}'
 def generated(a): return Path(a.out)/'generated'
@@ -75,7 +81,7 @@ def learn_people(a):
         if not d.exists(): write_people(d, a.people, 8, 300, (a.size,a.size), 'lsp14', seed=77)
         if (to/'metrics.json').exists(): return
         files = dict(labelled=d/'labelled.json', val=d/'val.json', unlabelled='', reference='', root='')
-        train(override(base(a, ''), **alone, **files, init='', steps=611, out=to), overwrite=True)
+        train(override(base(a, ''), **alone, **files, init='', steps=a.people_steps, out=to), overwrite=True)
 
 def network(data, ids, to, size=128, steps=start, seed=0):
     """The `Predictor` in the folder `to`, of the labels `ids` alone; trained as before the first pseudo-label
@@ -107,17 +113,19 @@ if __name__=='__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('data'); p.add_argument('study', nargs='?', default='baselines')
     for n,v in dict(seeds='0,1,2', arms='', size=128, steps=1034, labels=100, lr=1e-2, lspet=0, looks=8,
-                    people=0, extra=0., camera=recipes['rounds']['camera'], out='', results='results',
-                    devices='').items():
+                    people=0, people_steps=611, extra=0., camera=recipes['rounds']['camera'], out='',
+                    results='results', devices='', set='', tag='').items():
         p.add_argument(f'--{n}', type=type(v), default=v)
     p.add_argument('--test', action='append', default=[])
     a = p.parse_args(); seeds = [int(s) for s in a.seeds.split(',')]
     name = (f'lsp14_{a.labels}_{a.size}'+'_lspet'*(a.lspet>0)+f'{a.lspet}'*(a.lspet>1)
-            +f'_people{a.people}'*(a.people>0)+'_extra'*(a.extra>0)+f'_{a.steps}'*(a.steps!=1034))
+            +f'_people{a.people}'*(a.people>0)+'_extra'*(a.extra>0)+f'_{a.steps}'*(a.steps!=1034)
+            +f'_{a.tag}'*(a.tag!=''))
     a.out = a.out or f'runs/{name}'; ids = splits(a, a.out, seeds)
     said = (f'python studies/lsp14.py DATA {a.study} --seeds {a.seeds} --size {a.size} --steps {a.steps} '
             f'--labels {a.labels} --lspet {a.lspet} --looks {a.looks} --camera {a.camera}'
-            +f' --people {a.people}'*(a.people>0)+f' --extra {a.extra}'*(a.extra>0))
+            +f' --people {a.people}'*(a.people>0)+f' --people_steps {a.people_steps}'*(a.people_steps!=611)
+            +f' --extra {a.extra}'*(a.extra>0)+f' --set "{a.set}"'*(a.set!='')+f' --tag {a.tag}'*(a.tag!=''))
     if a.extra and not a.people: p.error('--extra needs --people, which draws them')
     if a.people: learn_people(a)
     for s in seeds*(a.lspet>1): surest(a, str(ids).format(seed=s), s)
