@@ -766,6 +766,8 @@ def _spread(devices, study, cfg, out, seeds, name, tests):
     "One process a device, all on the same folder"
     import multiprocessing as mp
     ctx = mp.get_context('spawn')
+    if cfg.workers<0 and any(d.startswith('cuda') for d in devices):    # they share the cores
+        cfg = replace(cfg, workers=max(cpu_cores()//len(devices)-1, 0))
     ps = [ctx.Process(target=_one, args=(study, cfg, str(out), tuple(seeds), tests, d))
           for d in devices]
     for p in ps: p.start()

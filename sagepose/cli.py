@@ -203,7 +203,7 @@ def _demo_runs(out, short, seed):
     "Configurations of both runs, by name"
     from sagepose.people import write_people
     people,cfg = demo_config(short)
-    d = write_people(out/'data', seed=seed, workers=0 if short else min(_cores(), 8), **people)
+    d = write_people(out/'data', seed=seed, workers=0 if short else min(cpu_cores(), 8), **people)
     print("{labelled} labelled, {unlabelled} unlabelled and {val} people for validation "
           "are drawn: ".format(**people)+f'{d}\n', flush=True)
     files = {n:d/f'{n}.json' for n in ('labelled','unlabelled','val')}
@@ -213,9 +213,6 @@ def _demo_runs(out, short, seed):
     return {'labels only':labels, 'semi-supervised':semi}
 
 # %% ../nbs/41_cli.ipynb #1d20c2d3
-def _cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os,'sched_getaffinity') else os.cpu_count() or 1
-
 def _loaded_processes():
     "A context whose processes have the package loaded when they start, where the system allows"
     import multiprocessing as mp
@@ -251,12 +248,12 @@ def train_all(
     "Train several small runs, side by side where there is no GPU and more than one core"
     from sagepose.runs import train
     from sagepose.training import best_device
-    if _cores()<len(cfgs) or any(best_device(c.device).type!='cpu' for c in cfgs.values()):
+    if cpu_cores()<len(cfgs) or any(best_device(c.device).type!='cpu' for c in cfgs.values()):
         runs = {}
         for n,c in cfgs.items(): print(f'== {n}', flush=True); runs[n] = train(c)
         return runs
     ctx = _loaded_processes()
-    ps = {n:ctx.Process(target=_train_named, args=(n,c,_cores()//len(cfgs)))
+    ps = {n:ctx.Process(target=_train_named, args=(n,c,cpu_cores()//len(cfgs)))
           for n,c in cfgs.items()}
     for p in ps.values(): p.start()
     for p in ps.values(): p.join()
@@ -356,7 +353,7 @@ All settings: sagepose train --help"""
 def demo_cmd(a):
     "Train on generated people, with and without unlabelled ones, and show what happened"
     out = _demo_folder(a.out)
-    if _cores()>1: _loaded_processes()
+    if cpu_cores()>1: _loaded_processes()
     import sagepose.inspect     # loads everything here, while the server does so there
     runs = train_all(_demo_runs(out, a.short, a.seed))
     print('\n'+demo_table(runs)+'\n'+_legend, flush=True)
@@ -384,7 +381,7 @@ def people_cmd(a):
     "Draw people and write them as COCO files, to learn from before few real labels and beside them"
     from sagepose.people import write_people
     out = write_people(a.out, a.labelled, a.unlabelled, a.val, _size_of(a.size), a.skeleton, a.seed,
-                       a.overwrite, workers=min(_cores(), 8))
+                       a.overwrite, workers=min(cpu_cores(), 8))
     print(f"""{a.labelled+a.unlabelled+a.val} people are in {out}; to start from them, and to keep them as half of each batch:
   sagepose train semi=false labelled={out}/labelled.json val={out}/val.json out=runs/start
   sagepose train semi=false init=runs/start labelled=labels.json extra={out}/labelled.json out=runs/mine""")

@@ -8,10 +8,11 @@ Docs: https://sagepose.github.io/sagepose/training.html.md"""
 __all__ = ['PoseSets', 'Seeded', 'normalise', 'denormalise', 'PoseBatch', 'pad_pixels', 'PoseLoss', 'bn_layers', 'own_statistics',
            'Teachers', 'ema_update', 'hold_statistics', 'PseudoLabels', 'Fresh', 'Some', 'HoldOut', 'held_out',
            'StrongViews', 'MakeViews', 'SmoothLoss', 'LossOnDevice', 'PoseMetrics', 'PseudoLog', 'best_device',
-           'lr_schedule', 'keep_memory', 'PoseTask', 'student_photo', 'fit', 'show_views']
+           'lr_schedule', 'keep_memory', 'loader_processes', 'batch_bytes', 'PoseTask', 'student_photo', 'fit',
+           'show_views']
 
 # %% ../nbs/31_training.ipynb #0c2a7ad9
-import ctypes, os, random, warnings
+import ctypes, multiprocessing, os, random, shutil, warnings
 from copy import copy
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -630,6 +631,26 @@ def keep_memory():
     mmap_max,trim_threshold = -4,-1     # malloc.h: large arrays on the heap; the heap does not shrink
     return bool(mallopt(mmap_max, 0) and mallopt(trim_threshold, 2**31-1))
 
+# %% ../nbs/31_training.ipynb #6c376998
+def _forks():
+    "Do new processes begin with what this one has?"
+    mp = multiprocessing; return (mp.get_start_method(allow_none=True) or mp.get_all_start_methods()[0])=='fork'
+
+def loader_processes(
+    device, batch,          # of the model; bytes of an unlabelled batch
+    cores=None, room=None   # CPU cores; bytes of shared memory; default: those of this machine
+):                          # how many; 0: the training process loads by itself
+    "As many loader processes as a GPU needs"
+    if device.type!='cuda' or not _forks(): return 0
+    shm = Path('/dev/shm')
+    if room is None: room = shutil.disk_usage(shm).free if shm.is_dir() else 0
+    return int(max(min((cores or cpu_cores())-1, 16, room//(3*batch)), 0))  # two are waiting, one is made
+
+def batch_bytes(cfg):
+    "Bytes of an unlabelled batch of a run of `cfg`"
+    h,w = (s+2*pad_pixels(cfg) for s in cfg.crop); v = cfg.views+2*(not cfg.swept)
+    return 3*h*w*v*cfg.bs*cfg.ratio
+
 # %% ../nbs/31_training.ipynb #cbb10692
 def _need_scale(ps, what='PCK'):
     "Refuse people of whom nobody has the torso labelled that `what` is measured by"
@@ -677,6 +698,7 @@ class PoseTask:
         if not cfg.sigma: self.cfg = replace(cfg, sigma=auto_sigma(self.hm))
         self.model.ce = self.cfg.sigma if cfg.loss=='ce' else 0.      # see `answers`
         self.device = best_device(cfg.device); _warm(cfg, self.device)
+        if cfg.workers<0: self.cfg = replace(self.cfg, workers=loader_processes(self.device, batch_bytes(cfg)))
 
     def crops(self, ps, **kw):
         "`Crops` of the people `ps` with the margin that this run's views need"
@@ -694,7 +716,8 @@ def dls(self:PoseTask):
     if len(self.held): train = self.free = Some(train, free)
     if self.sets.extra: train = Beside(train, self.crops(self.sets.extra, photo=photo), c.extra_share)
     valid = Crops(val, c.crop, 0, margin=c.margin, folder=c.cache or None)
-    return pose_dls(train, valid, c.bs, c.epoch_steps, c.seed, c.workers, self.device)
+    few = -(-c.workers//4)      # labelled people are the fewer, and looked at once
+    return pose_dls(train, valid, c.bs, c.epoch_steps, c.seed, few, self.device)
 
 def student_photo(cfg):
     "The photometric part of the student's views; `None`: nothing"
