@@ -34,6 +34,10 @@ def gains(name, n, k):
             f'{over} |')
 
 @pytest.mark.parametrize('name,n,k', [
+    ('lsp14_100_256_lspet_1504_baselines', 3, 0),
+    ('lsp14_50_256_baselines',  3, 0),
+    ('lsp14_100_256_baselines', 5, 3),
+    ('lsp14_200_256_baselines', 3, 0),
     ('lsp14_50_128_baselines',  8, 3),
     ('lsp14_100_128_baselines', 5, 5),
     ('lsp14_100_128_people6000_987_baselines', 3, 0),
@@ -166,3 +170,16 @@ def test_structure_on_real_people():
     m,again,without = map(num, ran)
     for said in (f'with cameras ({m}, and {again} when', f'are without them, {without})'):
         assert said in readme, said
+
+def test_real_people_on_a_gpu():
+    d,more,*others = (read_results(root/f'results/lsp14_{n}_256{m}_baselines.json').data
+                      for n,m in ((100,''),(100,'_lspet_1504'),(50,''),(200,'')))
+    best,last = (difference(more, 'method', 'labels only', ref_best=b) for b in (True,False))
+    over = difference(d, 'method', 'nothing kept'); oracle = difference(d, 'oracle gate', 'method')
+    all_ = mean_ci(pd.concat([by_seed(x, 'method')-by_seed(x, 'labels only', best=True) for x in (d,*others)]))
+    assert all_.n==11
+    three = lambda a: num(by_seed(d, a)[[0,1,2]].mean())
+    for said in (f'{span(best)[1:]} points above labels stopped', f'{span(last)[1:]} above them at\nequal compute',
+                 f'nothing is kept ({span(over)[1:]})', f'oracle gate {span(oracle)[1:]} above it', f'eleven runs, it is {span(all_)[1:]} above',
+                 f"at 256x256 dual students {three('dual students')}, FixMatch {three('FixMatch')}, MultiAugs {three('MultiAugs')}, "
+                 f"Mean Teacher {three('Mean Teacher')}, the method {three('method')};"): assert said in readme, said
