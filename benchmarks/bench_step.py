@@ -51,10 +51,11 @@ with tempfile.TemporaryDirectory() as d:
 
     with learn.no_bar(), learn.no_logging(): fit(learn, cbs=[Probe()])
     s,st,te = (median(Probe.ts[n][2 if not workers else 30:]) for n in ('step','student','teachers'))
-    it2 = iter(endless(learn.pseudo_labels.data, u, workers=0)); next(it2); t = time.perf_counter()
+    it2 = iter(endless(learn.pseudo_labels.data, u)); next(it2); t = time.perf_counter()
     for _ in range(4): next(it2)
     load = (time.perf_counter()-t)/4
-    print(f'{backbone} at {size}x{size}, {torch.get_num_threads()} threads, {workers} loader processes: step {s*1e3:.0f} ms')
+    print(f'{backbone} at {size}x{size}, {torch.get_num_threads()} threads, {workers} loader processes: '
+          f'step {s*1e3:.0f} ms')
     print(f'student {st*1e3:.0f} ms + teachers {te*1e3:.0f} ms = {1e3*(st+te):.0f} ms; '
           f'step / bare passes = {s/(st+te):.2f}')
     print(f'loader in one process: {u/load:.0f} unlabelled people a second in {2+cfg.views} versions, '

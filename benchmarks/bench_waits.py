@@ -16,9 +16,10 @@ from sagepose.training import PoseTask, fit
 
 cases = {'default':'', 'mixed precision':'fp16=true', 'recipe=rounds':'recipe=rounds steps=24 epoch_steps=12',
     'cutmix, akm':'cutmix=.5 hide=akm cutout=4', 'cameras':'camera=.7', 'looks':'fda=.4 adain=.4',
-    'structure':'priors=true structure=true silence=1.5 stage3=.1', 'calibration':'calibrate=logistic trust=correct',
-    'visibility':'visibility=true seen=head align=true', 'cross-entropy':'loss=ce',
-    'soft targets, own statistics':'target=soft own_stats=2 freeze_bn=true', 'accumulation, clipping':'accum=2 clip=1'}
+    'structure':'priors=true structure=true silence=1.5 stage3=.1',
+    'calibration':'calibrate=logistic trust=correct', 'visibility':'visibility=true seen=head align=true',
+    'cross-entropy':'loss=ce', 'soft targets, own statistics':'target=soft own_stats=2 freeze_bn=true',
+    'accumulation, clipping':'accum=2 clip=1'}
 
 class Watch(Callback):
     "Has PyTorch warn in the steps 5 to 7 of the second epoch"
@@ -42,9 +43,9 @@ def waits(cfg):
     "Lines that wait, and how often"
     n = collections.Counter()
     def seen(m, cat, file, line, *_):
-        if 'synchroniz' not in str(m) or 'torch/cuda/__init__' in file: return     # the latter is the mode's own
-        at = [x for x in traceback.extract_stack() if 'sagepose' in x.filename]
-        n[f'{Path(file).name}:{line}'+(f' from {Path(at[-1].filename).name}:{at[-1].lineno}' if at else '')] += 1
+        if 'synchroniz' not in str(m) or 'torch/cuda/__init__' in file: return  # the latter is the mode's own
+        at = [x for x in traceback.extract_stack() if 'sagepose' in x.filename][-1:]
+        n[f'{Path(file).name}:{line}'+''.join(f' from {Path(x.filename).name}:{x.lineno}' for x in at)] += 1
     with warnings.catch_warnings():
         warnings.simplefilter('always'); warnings.showwarning = seen
         try: run(cfg, Watch())
@@ -52,15 +53,19 @@ def waits(cfg):
     return dict(n)
 
 if __name__=='__main__':
-    if not torch.cuda.is_available(): raise SystemExit('PyTorch sees no GPU here; tests/waiting.py needs none')
+    if not torch.cuda.is_available():
+        raise SystemExit('PyTorch sees no GPU here; tests/waiting.py needs none')
     with tempfile.TemporaryDirectory() as d:
         people = write_people(Path(d)/'people', 64, 128, 16, size=(128,96), skeleton='lsp14')
-        base = [f'{n}={people}/{n}.json' for n in ('labelled','unlabelled','val')]+'''crop=128,96 backbone=resnet18
-            pretrained=none steps=24 epoch_steps=12 bs=8 ratio=4 stage1=.1 stage2=.1 ramp=0'''.split()
-        for n,more in cases.items(): print(f'{n:30}', waits(read_config(overrides=base+more.split())) or 'never', flush=True)
+        base = [f'{n}={people}/{n}.json' for n in ('labelled','unlabelled','val')]
+        base += '''crop=128,96 backbone=resnet18 pretrained=none steps=24 epoch_steps=12 bs=8 ratio=4 stage1=.1
+                   stage2=.1 ramp=0'''.split()
+        for n,more in cases.items():
+            print(f'{n:30}', waits(read_config(overrides=base+more.split())) or 'never', flush=True)
         torch.backends.cudnn.allow_tf32 = False
         small = dict(crop='64,48', bs=4, ratio=2, steps=16, epoch_steps=8)
         for more in ('', 'recipe=rounds rounds=1 sweep_views=2'):
             for dev in ('cpu','cuda'):
-                l = Losses(); run(override(read_config(overrides=base+more.split()), **small, device=dev), l)
+                l = Losses()
+                run(override(read_config(overrides=base+more.split()), **small, device=dev), l)
                 print(f'{dev:5} {more or "default":40}', ' '.join(f'{float(x):.4f}' for x in l.ls[:6]), flush=True)

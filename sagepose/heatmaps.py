@@ -40,6 +40,7 @@ def like(t, x):
     "`t` on the device and in the dtype of `x`, without waiting"
     return t.to(x.device, x.dtype, non_blocking=True)
 
+# %% ../nbs/02_heatmaps.ipynb #ea29a259
 def normal(
     shape, x,       # sizes; a tensor whose device and dtype it takes
     generator=None  # `torch.Generator` on the CPU

@@ -256,15 +256,18 @@ class PseudoLabels(Callback):
         if self.labels: self.labels = {n:v.to(dev) for n,v in self.labels.items()}
     def after_fit(self): self.it = None
     after_cancel_fit = after_fit
-    def batch(self):
-        "The next unlabelled batch: (b,v,3,H,W) network input with margin, indices"
-        if self.it is None:
-            d,c = copy(self.data),self.cfg
-            if c.swept: d.first = len(d.views)-c.views  # the teachers have been asked
-            self.it = iter(endless(d, c.bs*c.ratio, c.seed, self.drawn, c.workers))
-        x,i = next(self.it); self.drawn += len(i); dev = self.dls.device
-        return (normalise(x.to(dev, non_blocking=True), self.mean, self.std),
-                i.to(dev, non_blocking=True))
+
+# %% ../nbs/31_training.ipynb #ad7e06ac
+@patch
+def batch(self:PseudoLabels):
+    "The next unlabelled batch: (b,v,3,H,W) network input with margin, indices"
+    if self.it is None:
+        d,c = copy(self.data),self.cfg
+        if c.swept: d.first = len(d.views)-c.views  # the teachers have been asked
+        self.it = iter(endless(d, c.bs*c.ratio, c.seed, self.drawn, c.workers))
+    x,i = next(self.it); self.drawn += len(i); dev = self.dls.device
+    return (normalise(x.to(dev, non_blocking=True), self.mean, self.std),
+            i.to(dev, non_blocking=True))
 
 # %% ../nbs/31_training.ipynb #3f4e7eb0
 @patch
