@@ -14,7 +14,7 @@ __all__ = ['studies', 'measures', 'parse_arm', 'arm_config', 'short_spec', 'fold
            'show_forest']
 
 # %% ../nbs/50_ablations.ipynb #ec2d7564
-import hashlib, json, os, re, shutil, time
+import hashlib, json, os, re, shutil, sys, time
 from dataclasses import dataclass, fields, replace, asdict
 from pathlib import Path
 import numpy as np, torch, pandas as pd
@@ -766,8 +766,7 @@ def _spread(devices, study, cfg, out, seeds, name, tests):
     "One process a device, all on the same folder"
     import multiprocessing as mp
     ctx = mp.get_context('spawn')
-    if cfg.workers<0 and any(d.startswith('cuda') for d in devices):    # they share the cores
-        cfg = replace(cfg, workers=max(cpu_cores()//len(devices)-1, 0))
+    if cfg.workers<0: cfg = replace(cfg, workers=-len(devices))     # they share the cores
     ps = [ctx.Process(target=_one, args=(study, cfg, str(out), tuple(seeds), tests, d))
           for d in devices]
     for p in ps: p.start()
@@ -775,7 +774,8 @@ def _spread(devices, study, cfg, out, seeds, name, tests):
 
 def _one(study, cfg, out, seeds, tests, device):
     "What a process does; its failures are found by the one that reports"
-    import contextlib
+    import contextlib, multiprocessing as mp
+    if sys.platform=='linux': mp.set_start_method('fork', force=True)   # its loaders share the crops
     with contextlib.suppress(SagePoseError):
         _work(plan(study, cfg, out, seeds), study, tests, device, print)
 

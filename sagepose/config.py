@@ -62,7 +62,7 @@ class _Loop:
     loss:str='mse'          # mse or ce
     sigma:float=0.          # deviation of target Gaussians, in cells; 0: by the heatmap's height
     seed:int=0              # of everything
-    workers:int=-1          # loader processes; -1: beside a GPU as many as it needs, else none
+    workers:int=-1          # loader processes; -1: beside a GPU as many as it needs (-2: half of them), else none
     device:str=''           # cpu, cuda, cuda:1, mps; empty: the best there is
     fp16:bool=False         # mixed precision
     channels_last:bool=True # memory format
@@ -291,8 +291,6 @@ def _check_numbers(cfg, where):
         if not math.isfinite(v): raise ConfigError(f"{where}: {k}={v} should be a finite number")
         if k in _above0 and v<=0: raise ConfigError(f"{where}: {k}={v} should be above 0")
         if k not in _signed and v<0: raise ConfigError(f"{where}: {k}={v} should not be negative")
-    if cfg.workers<-1: raise ConfigError(
-        f"{where}: workers={cfg.workers} should be a number of processes, or -1: as many as needed")
     if cfg.fda and cfg.fda_r>=min(cfg.crop)//2: raise ConfigError(
         f"{where}: fda_r={cfg.fda_r} should be below half of the crop {cfg.crop}")
 

@@ -640,19 +640,21 @@ def _forks():
     mp = multiprocessing; return (mp.get_start_method(allow_none=True) or mp.get_all_start_methods()[0])=='fork'
 
 def loader_processes(
-    device, batch,          # of the model; bytes of an unlabelled batch
+    device, batch, share=1, # of the model; bytes of all that a process makes at a time; among so many runs
     cores=None, room=None   # CPU cores; bytes of shared memory; default: those of this machine
-):                          # how many; 0: the training process loads by itself
-    "As many loader processes as a GPU needs"
-    if device.type!='cuda' or not _forks(): return 0
+):                          # how many, and how many there would be with more room
+    "As many loader processes as a GPU needs; 0: the training process loads by itself"
+    if device.type!='cuda' or not _forks(): return 0,0
     shm = Path('/dev/shm')
     if room is None: room = shutil.disk_usage(shm).free if shm.is_dir() else 0
-    return int(max(min((cores or cpu_cores())-1, 16, room//(3*batch)), 0))  # two are waiting, one is made
+    want = max(min((cores or cpu_cores())//share-1, 16), 0)
+    return min(want, int(room//(3*batch*share))),want       # two batches wait, one is made
 
 def batch_bytes(cfg):
-    "Bytes of an unlabelled batch of a run of `cfg`"
-    h,w = (s+2*pad_pixels(cfg) for s in cfg.crop); v = cfg.views+2*(not cfg.swept)
-    return 3*h*w*v*cfg.bs*cfg.ratio
+    "Bytes of the batches that a loader process makes in a run of `cfg`: of a step, of a sweep, of labels"
+    h,w = (s+2*pad_pixels(cfg) for s in cfg.crop); u = cfg.bs*cfg.ratio
+    step = u*(cfg.views+2*(not cfg.swept)); sweep = max(u,64)*(1+cfg.sweep_views)
+    return 3*h*w*((step+sweep*cfg.swept)*cfg.semi+max(cfg.bs,cfg.bs0))
 
 # %% ../nbs/31_training.ipynb #cbb10692
 def _need_scale(ps, what='PCK'):
@@ -701,7 +703,15 @@ class PoseTask:
         if not cfg.sigma: self.cfg = replace(cfg, sigma=auto_sigma(self.hm))
         self.model.ce = self.cfg.sigma if cfg.loss=='ce' else 0.      # see `answers`
         self.device = best_device(cfg.device); _warm(cfg, self.device)
-        if cfg.workers<0: self.cfg = replace(self.cfg, workers=loader_processes(self.device, batch_bytes(cfg)))
+        self._loaders()
+
+    def _loaders(self):
+        "Settle how many loader processes there are"
+        c,self.note = self.cfg,''
+        if c.workers>=0: return
+        k,want = loader_processes(self.device, batch_bytes(c), -c.workers); self.cfg = replace(c, workers=k)
+        if k<want: self.note = (f"/dev/shm has room for {k} loader processes, {want} would be faster; a container "
+                                "gets more with --shm-size"+faq('slow'))
 
     def crops(self, ps, **kw):
         "`Crops` of the people `ps` with the margin that this run's views need"
@@ -719,7 +729,7 @@ def dls(self:PoseTask):
     if len(self.held): train = self.free = Some(train, free)
     if self.sets.extra: train = Beside(train, self.crops(self.sets.extra, photo=photo), c.extra_share)
     valid = Crops(val, c.crop, 0, margin=c.margin, folder=c.cache or None)
-    few = -(-c.workers//4)      # labelled people are the fewer, and looked at once
+    few = -(-c.workers//4) if c.semi else c.workers     # beside others labelled people are the fewer
     return pose_dls(train, valid, c.bs, c.epoch_steps, c.seed, few, self.device)
 
 def student_photo(cfg):

@@ -12,8 +12,8 @@ is a COCO file to test on as well, of any skeleton that shares names of joints, 
 --lspet are so many people of LSP-extended beside the pool, those that a network of the labels alone is
 surest of; 1: all of them. With --people all arms start from a network that has learned from so many
 generated people, in 611 steps of 36 (66 thousand F, which are not counted; --people_steps); with --extra
-these people also stay that share of each labelled batch. --set are settings that all arms share, --tag a
-word that its results are called by; --devices with commas start a process each. A killed study continues
+these people also stay that share of each labelled batch. --set are settings that all arms share (they are
+not part of the results' name: --tag is); --devices with commas start a process each. A killed study continues
 with the same command, and several processes may share it with other --seeds or --arms."""
 import argparse, json, random, shutil
 from pathlib import Path
@@ -60,12 +60,8 @@ def base(a, ids):
         camera=a.camera, labelled_ids=ids, crop=(a.size,a.size), backbone='tf_efficientnet_lite0',
         pretrained='offline', levels=3, width=64, freeze=2, lr=a.lr, steps=a.steps, epoch_steps=47,
         init=str(people(a)) if a.people else '')
-    return override(PoseConfig(), 'lsp14', labelled=d/'train.json', val=d/'val.json', pool=True,
-                    **own|shared(a))
-
-def shared(a):
-    "The settings of --set"
-    return dict(o.split('=',1) for o in getattr(a, 'set', '').split())
+    own = dict(labelled=d/'train.json', val=d/'val.json', pool=True)|own
+    return override(PoseConfig(), '--set', **own|dict(o.split('=',1) for o in getattr(a, 'set', '').split()))
 
 # labels alone, as all arms learn before their first pseudo-label
 alone = dict(pool=False, semi=False, rounds=0, bs=36, bs0=0, extra='')
@@ -83,12 +79,12 @@ def learn_people(a):
         files = dict(labelled=d/'labelled.json', val=d/'val.json', unlabelled='', reference='', root='')
         train(override(base(a, ''), **alone, **files, init='', steps=a.people_steps, out=to), overwrite=True)
 
-def network(data, ids, to, size=128, steps=start, seed=0):
+def network(data, ids, to, size=128, steps=start, seed=0, set=''):
     """The `Predictor` in the folder `to`, of the labels `ids` alone; trained as before the first pseudo-label
     if it is not there"""
     if not (to/'model.safetensors').exists():
         a = argparse.Namespace(data=data, size=size, steps=steps, lr=1e-2, lspet=0, looks=1, camera=0.,
-                               people=0, extra=0)
+                               people=0, extra=0, set=set)
         l = PoseTask(override(base(a, ids), **alone, seed=seed)).learner()
         with l.no_bar(),l.no_logging(): fit(l)
         save_model(to, l.teachers.app.module, l.task.sk, l.task.cfg.crop)
@@ -101,7 +97,7 @@ def surest(a, ids, seed):
     the peaks are those of a network of the labels `ids` alone"""
     d,to = Path(a.data),Path(str(sure_folder(a)).format(seed=seed)); names = 'unlabeled','unlabeled_reference'
     if all((to/f'{n}.json').exists() for n in names): return
-    net = network(a.data, ids, to/'network', a.size, seed=seed)
+    net = network(a.data, ids, to/'network', a.size, seed=seed, set=a.set)
     sets = [read_coco(d/f'{n}.json', net.sk, labelled=n!=names[0]) for n in names]
     c = Crops(sets[0].unlabel(), net.crop)
     peaks = [decode(net.heat(c.imgs[i:i+500], flip=True), net.crop)[1] for i in range(0, len(c), 500)]
@@ -127,6 +123,7 @@ if __name__=='__main__':
             +f' --people {a.people}'*(a.people>0)+f' --people_steps {a.people_steps}'*(a.people_steps!=611)
             +f' --extra {a.extra}'*(a.extra>0)+f' --set "{a.set}"'*(a.set!='')+f' --tag {a.tag}'*(a.tag!=''))
     if a.extra and not a.people: p.error('--extra needs --people, which draws them')
+    if bad := [o for o in a.set.split() if '=' not in o]: p.error(f'--set: {bad[0]!r} is not key=value')
     if a.people: learn_people(a)
     for s in seeds*(a.lspet>1): surest(a, str(ids).format(seed=s), s)
     rep = run_study(pick_arms(a.study, a.arms), base(a, ids), a.out, seeds, a.study,
