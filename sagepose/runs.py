@@ -273,8 +273,7 @@ def train(
         with learn.no_bar(), learn.no_logging():
             fit(learn, ck['epoch'] if ck else 0, [Restore(ck)] if ck else [])
     except KeyboardInterrupt:
-        say(f"\nStopped. {out} holds the state after epoch {len(log.rows)}; go on with --resume.")
-        raise
+        say(f"\nStopped. {out} holds the state after epoch {len(log.rows)}; go on with --resume."); raise
     finish(learn, log)
     return out
 

@@ -705,18 +705,21 @@ class PoseTask:
         self.device = best_device(cfg.device); _warm(cfg, self.device)
         self._loaders()
 
-    def _loaders(self):
-        "Settle how many loader processes there are"
-        c,self.note = self.cfg,''
-        if c.workers>=0: return
-        k,want = loader_processes(self.device, batch_bytes(c), -c.workers); self.cfg = replace(c, workers=k)
-        if k<want: self.note = (f"/dev/shm has room for {k} loader processes, {want} would be faster; a container "
-                                "gets more with --shm-size"+faq('slow'))
+# %% ../nbs/31_training.ipynb #1711f1bc
+@patch
+def _loaders(self:PoseTask):
+    "Settle how many loader processes there are"
+    c,self.note = self.cfg,''
+    if c.workers>=0: return
+    k,want = loader_processes(self.device, batch_bytes(c), -c.workers); self.cfg = replace(c, workers=k)
+    if k<want: self.note = (f"/dev/shm has room for {k} loader processes, {want} would be faster; a container "
+                            "gets more with --shm-size"+faq('slow'))
 
-    def crops(self, ps, **kw):
-        "`Crops` of the people `ps` with the margin that this run's views need"
-        return Crops(ps, self.cfg.crop, pad_pixels(self.cfg), margin=self.cfg.margin,
-                     folder=self.cfg.cache or None, **kw)
+@patch
+def crops(self:PoseTask, ps, **kw):
+    "`Crops` of the people `ps` with the margin that this run's views need"
+    return Crops(ps, self.cfg.crop, pad_pixels(self.cfg), margin=self.cfg.margin,
+                 folder=self.cfg.cache or None, **kw)
 
 # %% ../nbs/31_training.ipynb #e473e215
 @patch
