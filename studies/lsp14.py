@@ -15,7 +15,7 @@ generated people, in 611 steps of 36 (66 thousand F, which are not counted; --pe
 these people also stay that share of each labelled batch. --set are settings that all arms share (they are
 not part of the results' name: --tag is); --devices with commas start a process each. A killed study continues
 with the same command, and several processes may share it with other --seeds or --arms."""
-import argparse, json, random, shutil
+import argparse, json, random, shutil, sys
 from pathlib import Path
 import numpy as np, torch, fastai.basics
 from filelock import FileLock
@@ -27,6 +27,7 @@ from sagepose.models import save_model
 from sagepose.people import write_people
 from sagepose.predict import load
 from sagepose.runs import train
+from sagepose.skeleton import SagePoseError
 from sagepose.training import PoseTask, fit
 
 # labels until their curve is flat, then two learning-rate cycles, each after a sweep over everybody;
@@ -105,7 +106,7 @@ def surest(a, ids, seed):
     for n,ps in zip(names, sets):
         write_coco(ps[np.isin(ps.image_ids, keep)], to/f'{n}.json', root=d)
 
-if __name__=='__main__':
+def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('data'); p.add_argument('study', nargs='?', default='baselines')
     for n,v in dict(seeds='0,1,2', arms='', size=128, steps=1034, labels=100, lr=1e-2, lspet=0, looks=8,
@@ -130,3 +131,7 @@ if __name__=='__main__':
                     tests=a.test, devices=a.devices.split(',') if a.devices else (),
                     command=said+(f' --arms "{a.arms}"' if a.arms else '')+' --test OTHER.json'*len(a.test))
     save_results(rep, a.results, f'{name}_{a.study}')
+
+if __name__=='__main__':
+    try: main()
+    except SagePoseError as e: sys.exit(f'lsp14.py: {e}')
