@@ -6,8 +6,8 @@ Docs: https://sagepose.github.io/sagepose/check.html.md"""
 
 # %% auto #0
 __all__ = ['Finding', 'image_exts', 'ImageInfo', 'near_bits', 'near_corr', 'DataError', 'Report', 'read_json', 'read_text',
-           'read_boxes', 'categories', 'of_category', 'read_ids', 'dhash', 'image_info', 'near_pairs', 'box_corr',
-           'plot_twins', 'plot_distances', 'check_data']
+           'read_boxes', 'categories', 'of_category', 'read_ids', 'no_unit', 'dhash', 'image_info', 'near_pairs',
+           'box_corr', 'plot_twins', 'plot_distances', 'check_data']
 
 # %% ../nbs/11_check.ipynb #fb27496a
 import csv,hashlib,io,json,os,re
@@ -351,6 +351,17 @@ def _keep(images, anns, ids, say):
                                      f'the first is {min(lost, key=str)}')
     return [i for i in images if i['id'] in ids],[a for a in anns if a['image_id'] in ids]
 
+# %% ../nbs/11_check.ipynb #efca237d
+def no_unit(
+    sk,         # `Skeleton`, with or without `torso`
+    what='PCK'  # what cannot be measured
+):              # the message
+    "What to say where nobody's labels give the unit that poses are judged in"
+    pairs = ', '.join(f'{sk.names[i]} to {sk.names[j]}' for i,j in sk.torso)
+    need = f'both ends of a torso pair ({pairs})' if pairs else 'two joints'
+    return (f'nobody has {need} labelled, so there is no unit for {what}'
+            +'; give a skeleton with another `torso`'*bool(pairs))
+
 # %% ../nbs/11_check.ipynb #333b1c03
 def _check_anns(src, anns, wh, d, skeleton, say):
     "Check all `anns`, gather boxes into `src`; how many persons can be used"
@@ -369,7 +380,7 @@ def _check_anns(src, anns, wh, d, skeleton, say):
             x = _triplets(a, sk, say)
             if x is None or not (x[:,2]>0).any(): continue
             seen += x[:,2]>0; _check_places(a, x, wh[a['image_id']], sk, say)
-            scaled += not sk.torso or any((x[[*p],2]>0).all() for p in sk.torso)
+            scaled += any((x[[*p],2]>0).all() for p in sk.torso) if sk.torso else (x[:,2]>0).sum()>1
         elif src.name!='unlabelled': continue
         if _check_box(a.get('bbox'), wh[a['image_id']], e, say):
             src.boxes.setdefault(a['image_id'], []).append(a['bbox']); used += 1
@@ -377,8 +388,7 @@ def _check_anns(src, anns, wh, d, skeleton, say):
             say('error', 'area', e, f"area is {a['area']!r}, not a number")
     _check_use(used, seen, sk, src, say)
     if used and sk and not scaled: say('error' if src.name=='val' else 'warning', 'torso', '',
-        "nobody has both ends of a torso pair labelled (" + ', '.join(f'{sk.names[i]} to {sk.names[j]}'
-        for i,j in sk.torso) + "): PCK cannot be measured; give a skeleton with another `torso`")
+        no_unit(sk))
     return used
 
 # %% ../nbs/11_check.ipynb #b0ba8e08

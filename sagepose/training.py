@@ -34,6 +34,7 @@ from .geometry import *
 from .augmentations import *
 from .data import *
 from .models import *
+from .check import no_unit
 from .metrics import *
 from .fusion import *
 from .filters import *
@@ -660,10 +661,7 @@ def batch_bytes(cfg):
 def _need_scale(ps, what='PCK'):
     "Refuse people of whom nobody has the torso labelled that `what` is measured by"
     if np.isfinite(pck_scale(torch.as_tensor(ps.kpts), torch.as_tensor(ps.vis), ps.sk)).any(): return
-    n = ps.sk.names; pairs = ', '.join(f'{n[i]} to {n[j]}' for i,j in ps.sk.torso)
-    pairs = f'both ends of a torso pair ({pairs})' if pairs else 'two joints'
-    raise SagePoseError(f"{ps.source}: nobody has {pairs} labelled, "
-                        f"so there is no unit for {what}; give a skeleton with another `torso`")
+    raise SagePoseError(f'{ps.source}: {no_unit(ps.sk, what)}')
 
 def _warm(cfg, device):
     "Settle what depends on the device"
