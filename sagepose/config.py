@@ -70,8 +70,9 @@ class _Loop:
 
 # %% ../nbs/30_config.ipynb #38e782f1
 def cpu_cores():
-    "How many CPU cores this process may use"
-    return len(os.sched_getaffinity(0)) if hasattr(os,'sched_getaffinity') else os.cpu_count() or 1
+    "How many CPU cores this process may use, where a container grants fewer than there are too"
+    from joblib import cpu_count
+    return cpu_count()
 
 # %% ../nbs/30_config.ipynb #e6b22982
 @dataclass
