@@ -144,7 +144,9 @@ def test_student_that_begins_anew():
 
 def test_structure_again():
     n,m = (read_results(root/f'results/demo_{n}.json').data for n in ('structure','mechanisms'))
-    c = mean_ci(by_seed(n, 'structure, again')-by_seed(m, 'spine')); said = f'run again on generated people it is {span(c)}'
+    c = mean_ci(by_seed(n, 'structure, again')-by_seed(m, 'spine')); d = read_results(root/'results/lsp14_100_128_priors.json').data
+    real = difference(d, 'priors', 'no priors'); assert real.n==3
+    said = f'run again on generated people it is {span(c)}, and the losses alone, on real ones, {span(real)})'
     assert said in readme, said
 
 def test_left_for_right():
