@@ -6,8 +6,8 @@ Docs: https://sagepose.github.io/sagepose/check.html.md"""
 
 # %% auto #0
 __all__ = ['Finding', 'image_exts', 'ImageInfo', 'near_bits', 'near_corr', 'DataError', 'Report', 'read_json', 'read_text',
-           'read_boxes', 'categories', 'of_category', 'read_ids', 'no_unit', 'dhash', 'image_info', 'near_pairs',
-           'box_corr', 'plot_twins', 'plot_distances', 'check_data']
+           'read_boxes', 'categories', 'of_category', 'read_ids', 'no_unit', 'picture_files', 'dhash', 'image_info',
+           'near_pairs', 'box_corr', 'plot_twins', 'plot_distances', 'check_data']
 
 # %% ../nbs/11_check.ipynb #fb27496a
 import csv,hashlib,io,json,os,re
@@ -231,6 +231,7 @@ def _box_fault(b, wh):
     if not num or not np.isfinite(b).all(): return 'error',f'box {b} is not four finite numbers'
     x,y,w,h = b
     if w<=0 or h<=0: return 'error',f'box {b} has no area'
+    if max(w, h)<=1: return 'error',f'box {b} is less than a pixel; shares of the picture? Boxes are in pixels'
     if wh is None: return None
     inside = max(0, min(x+w,wh[0])-max(x,0)) * max(0, min(y+h,wh[1])-max(y,0))
     where  = f'of the {wh[0]}x{wh[1]} image; is it x,y,width,height?'
@@ -404,11 +405,16 @@ def _check_use(used, seen, sk, src, say):
 # %% ../nbs/11_check.ipynb #641085a3
 image_exts = '.jpg .jpeg .png .bmp .webp .tif .tiff'.split()
 
+def picture_files(folder):
+    "The image files below `folder`, sorted; none whose name, or a folder's on the way, begins with a dot"
+    return sorted(p for p in Path(folder).rglob('*') if p.suffix.lower() in image_exts
+                  and not any(o.startswith('.') for o in p.relative_to(folder).parts))
+
 def _from_folder(path, boxes, say, sizes):
     "Check a folder of unlabelled images, with a box list or one person each"
     root = Path(path)
     if not root.is_dir(): return say('error', 'format', '', 'no such folder')
-    files = sorted(p for p in root.rglob('*') if p.suffix.lower() in image_exts)
+    files = picture_files(root)
     if not files:
         return say('error', 'empty', '', f"holds no image ({' '.join(image_exts)})")
     names = [p.relative_to(root).as_posix() for p in files]
@@ -494,6 +500,7 @@ def _check_images(src, say):
     for i,p,o in zip(src.images, paths, infos):
         if isinstance(o, str):
             say('error', 'image', f"image {i['id']}", f'{p} {o}'); continue
+        if o.mode=='F': say('error', 'mode', f"image {i['id']}", f'{p} holds floats; save it with 8 or 16 bits')
         good.append((i,p,o)); modes[o.mode] += 1
         _check_size(i, p, o, src, say)
     odd = {m:n for m,n in modes.items() if m!='RGB'}

@@ -114,6 +114,13 @@ def _stopped(out):
     print(f"\nsagepose: stopped; {how}", file=sys.stderr)
     return 130
 
+# %% ../nbs/41_cli.ipynb #8ca6ef42
+def _no_nan(o):
+    "What JSON can hold: `None` where nothing could be measured"
+    if isinstance(o, dict): return {k:_no_nan(v) for k,v in o.items()}
+    if isinstance(o, (list,tuple)): return [*map(_no_nan, o)]
+    return None if isinstance(o, float) and o!=o else o
+
 # %% ../nbs/41_cli.ipynb #df6093f6
 def _val_of(run):
     "Validation file and image root of a run"
@@ -139,7 +146,7 @@ def eval_cmd(a):
         val,root = _val_of(a.run); ps = read_coco(val, p.sk, a.root or root)    # as training read it
     r = evaluate(p, ps, a.flip)
     print(score_table(r))
-    if a.json: Path(a.json).write_text(json.dumps(r, indent=1))
+    if a.json: Path(a.json).write_text(json.dumps(_no_nan(r), indent=1, allow_nan=False))
     return 0
 
 # %% ../nbs/41_cli.ipynb #977895bb

@@ -19,7 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from fastai.data.load import DataLoader
 from fastai.data.core import DataLoaders
 from .skeleton import *
-from .check import read_json, read_boxes, read_ids, read_text, categories, of_category, _turn
+from .check import (read_json, read_boxes, read_ids, read_text, categories, of_category, _turn,
+                            picture_files, image_exts)
 from .heatmaps import sent
 from .geometry import *
 from .augmentations import *
@@ -197,14 +198,12 @@ def _finite(ok, anns, path, names):
                         f"({(~ok).any(1).sum()} such people); `sagepose check` lists all")
 
 # %% ../nbs/12_data.ipynb #b281124d
-_ext = {'.jpg','.jpeg','.png','.bmp','.webp','.tif','.tiff'}
-
 def image_files(folder):
     "The image files below `folder`, sorted; raises `SagePoseError` if there are none"
-    fs = sorted(p for p in Path(folder).rglob('*') if p.suffix.lower() in _ext)
+    fs = picture_files(folder)
     if not fs:
         raise SagePoseError(f"{folder}: no images in this folder "
-                            f"(looked for {', '.join(sorted(_ext))})"+faq('data'))
+                            f"(looked for {', '.join(image_exts)})"+faq('data'))
     return fs
 
 def read_folder(

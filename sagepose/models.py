@@ -6,7 +6,7 @@ Docs: https://sagepose.github.io/sagepose/models.html.md"""
 
 # %% auto #0
 __all__ = ['conv_bn', 'resize', 'Head', 'PoseModel', 'read_weights', 'load_trunk', 'pose_model', 'freeze', 'frozen_bn_eval',
-           'heatmaps', 'answers', 'check_model', 'save_model', 'load_model', 'show_features']
+           'heatmaps', 'pixel_stats', 'answers', 'check_model', 'save_model', 'load_model', 'show_features']
 
 # %% ../nbs/14_models.ipynb #39ff0a09
 import os, yaml
@@ -211,7 +211,12 @@ def frozen_bn_eval(model):
 # %% ../nbs/14_models.ipynb #09d82ea7
 def heatmaps(out):
     "(heatmaps, visibility logits or `None`) of whatever a model returned"
-    return out if isinstance(out, (tuple,list)) else (out, None)
+    return out if isinstance(out, (tuple,list)) and len(out)==2 else (out, None)
+
+def pixel_stats(model):
+    "Mean and standard deviation of the pixels that `model` was made for, two tuples of floats"
+    tup = lambda v: tuple(torch.as_tensor(v).detach().flatten().tolist())
+    return tup(getattr(model, 'mean', (.485,.456,.406))),tup(getattr(model, 'std', (.229,.224,.225)))
 
 def answers(
     model, x        # any `nn.Module`; (b,3,H,W) its input
@@ -220,18 +225,24 @@ def answers(
     hm,v = heatmaps(model(x))
     return heights(hm, getattr(model,'ce',0.)),v
 
+# %% ../nbs/14_models.ipynb #7fd3dd45
 def check_model(
-    model,          # any `nn.Module`
-    sk, crop        # `Skeleton`, (H,W)
-):                  # (h,w) of its heatmaps
-    "Size of the heatmaps of `model`; raises `SagePoseError` if they do not fit the skeleton"
-    was = model.training; model.eval()
-    dev = next(model.parameters()).device
-    with torch.no_grad(): hm,_ = heatmaps(model(torch.zeros(2,3,*crop, device=dev)))
-    model.train(was)
-    if hm.ndim!=4 or hm.shape[1]!=len(sk):
-        raise SagePoseError(f"the model returns {tuple(hm.shape)} for {len(sk)} keypoints "
-                            f"of {sk.name!r}; (b,k,h,w) heatmaps are needed")
+    model,              # any `nn.Module`
+    sk, crop,           # `Skeleton`, (H,W)
+    visibility=False    # must it answer what is visible, too?
+):                      # (h,w) of its heatmaps
+    "Size of the heatmaps of `model`; raises `SagePoseError` if its answer does not fit the skeleton"
+    if not isinstance(model, nn.Module):
+        raise SagePoseError(f"the model is {model!r}; an nn.Module is needed, not its class")
+    was = model.training; model.eval(); p = next(model.parameters(), torch.zeros(0))
+    with torch.no_grad(): out = model(torch.zeros(2,3,*crop, device=p.device))
+    model.train(was); hm,v = heatmaps(out); T = lambda o: isinstance(o, torch.Tensor)
+    say = lambda o: tuple(o.shape) if T(o) else [*map(say, o)] if isinstance(o, (tuple,list)) else type(o).__name__
+    if not T(hm) or hm.ndim!=4 or hm.shape[1]!=len(sk) or v is not None and not (T(v) and v.shape==hm.shape[:2]):
+        raise SagePoseError(f"the model returns {say(out)} for {len(sk)} keypoints of {sk.name!r}; (b,k,h,w) heatmaps "
+                            "are needed, alone or in a pair with (b,k) visibility logits")
+    if visibility and v is None: raise SagePoseError(
+        "the model returns no visibility logits, which seen=head asks for; return (heatmaps, logits), or use seen=map")
     return tuple(hm.shape[-2:])
 
 # %% ../nbs/14_models.ipynb #7ae3c340
@@ -245,8 +256,7 @@ def save_model(
     folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
     meta = dict(model=getattr(model,'args',None), skeleton=sk.to_dict(),
                 crop=list(crop), margin=margin,
-                mean=list(getattr(model,'mean',(.485,.456,.406))),
-                std =list(getattr(model,'std', (.229,.224,.225))), ce=getattr(model,'ce',0.), **extra)
+                **dict(zip(('mean','std'), map(list, pixel_stats(model)))), ce=getattr(model,'ce',0.), **extra)
     sd = {k:v.detach().cpu().contiguous().clone() for k,v in model.state_dict().items()}
     save_file(sd, folder/'model.safetensors.part')
     (folder/'model.yaml.part').write_text(yaml.safe_dump(meta, sort_keys=False))
@@ -280,7 +290,8 @@ def load_model(
     except RuntimeError as e:
         raise SagePoseError(f"{folder}: model.safetensors holds the weights of another network "
                             f"than {what}: {str(e).splitlines()[1].strip()[:120]}") from None
-    model.mean,model.std,model.ce = tuple(meta['mean']),tuple(meta['std']),meta.get('ce', 0.)
+    model.ce = meta.get('ce', 0.); own = dict(model.named_buffers())    # those are among the weights
+    for n in {'mean','std'}-{*own}: setattr(model, n, tuple(meta[n]))
     return model.eval(),meta
 
 # %% ../nbs/14_models.ipynb #98b20adb

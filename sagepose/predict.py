@@ -43,7 +43,10 @@ def to_rgb8(
         raise SagePoseError(f"an image of shape {x.shape}; expected (H,W), (H,W,3) or (H,W,4)")
     x = x[...,:3] if x.shape[-1]==4 else x.repeat(3, -1) if x.shape[-1]==1 else x
     if x.dtype==np.uint16: return (x>>8).astype(np.uint8)
-    if x.dtype.kind=='f': return (x*255).round().clip(0,255).astype(np.uint8)
+    if x.dtype.kind=='f':
+        if not np.isfinite(x).all() or x.max()>2: raise SagePoseError(
+            f"an image of floats up to {x.max():g}; they should be 0 to 1, or give bytes")
+        return (x*255).round().clip(0,255).astype(np.uint8)
     return x.astype(np.uint8)
 
 # %% ../nbs/40_predict.ipynb #f1cdb267
@@ -61,8 +64,7 @@ class Predictor:
     ):
         self.device = best_device(device); self.model = model.to(self.device).eval()
         self.sk,self.crop,self.margin,self.bs = sk,tuple(crop),margin,bs
-        self.mean = getattr(model,'mean',(.485,.456,.406))
-        self.std  = getattr(model,'std', (.229,.224,.225))
+        self.mean,self.std = pixel_stats(model)
     def __repr__(self):
         return f"Predictor({self.sk.name}, crop {self.crop[0]}x{self.crop[1]}, {self.device})"
 
@@ -276,6 +278,7 @@ def _jobs(what, boxes=None, root=None, sk=None):
         if boxes: raise SagePoseError(f"{what}: a COCO file has boxes of its own; "
                                       f"leave out {boxes}")
         return _coco_jobs(what, root, sk)
+    if root: raise SagePoseError(f"root={root} is for a COCO file; {what} has its pictures with it")
     base = what if what.is_dir() else what.parent
     files = image_files(what) if what.is_dir() else [what]
     names = [f.relative_to(base).as_posix() for f in files]

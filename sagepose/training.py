@@ -674,6 +674,8 @@ def _refuse(cfg, sk, model):
     if cfg.freeze and model is not None: raise ConfigError(
         f"freeze={cfg.freeze} is for the backbones of `pose_model`; freeze a module of your own before "
         "you pass it (`requires_grad_(False)`), and use freeze=0")
+    if model is not None and Path(cfg.pretrained).suffix: raise ConfigError(
+        f"pretrained={cfg.pretrained} is for the backbones of `pose_model`; load weights into a module of your own")
     if cfg.semi and not sk.limbs and (cfg.cutmix or cfg.cutout and cfg.hide in ('limb','akm')):
         raise ConfigError(f"skeleton {sk.name!r} has no limbs, which hide={cfg.hide} and cutmix={cfg.cutmix} "
                           "follow; give `limbs`, or use hide=joint cutmix=0")
@@ -695,9 +697,8 @@ class PoseTask:
             width=cfg.width, levels=cfg.levels, visibility=cfg.visibility, crop=cfg.crop)
         if cfg.init: load_model(cfg.init, self.model, self.sk)
         if cfg.freeze: freeze(self.model, cfg.freeze)
-        self.mean,self.std = (getattr(self.model, n, d)
-                              for n,d in [('mean',(.485,.456,.406)),('std',(.229,.224,.225))])
-        self.hm = check_model(self.model, self.sk, cfg.crop)
+        self.mean,self.std = pixel_stats(self.model)
+        self.hm = check_model(self.model, self.sk, cfg.crop, cfg.semi and cfg.seen=='head')
         if not cfg.sigma: self.cfg = replace(cfg, sigma=auto_sigma(self.hm))
         self.model.ce = self.cfg.sigma if cfg.loss=='ce' else 0.      # see `answers`
         self.device = best_device(cfg.device); _warm(cfg, self.device)
@@ -707,11 +708,12 @@ class PoseTask:
 @patch
 def _loaders(self:PoseTask):
     "Settle how many loader processes there are"
-    c,self.note = self.cfg,''
+    c,own = self.cfg,'no `val`: PCK and the best model are judged on the labelled people themselves'
+    self.note = '' if self.sets.val else own
     if c.workers>=0: return
     k,want = loader_processes(self.device, batch_bytes(c), -c.workers); self.cfg = replace(c, workers=k)
-    if k<want: self.note = (f"/dev/shm has room for {k} loader processes, {want} would be faster; a container "
-                            "gets more with --shm-size"+faq('slow'))
+    if k<want: self.note += ('\n'*bool(self.note)+f"/dev/shm has room for {k} loader processes, {want} would be faster; a container "
+                             "gets more with --shm-size"+faq('slow'))
 
 @patch
 def crops(self:PoseTask, ps, **kw):

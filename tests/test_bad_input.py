@@ -7,7 +7,7 @@ import sagepose
 from sagepose import cli
 from sagepose.check import check_data,DataError
 from sagepose.config import PoseConfig,override
-from sagepose.data import read_coco,read_unlabelled,read_image
+from sagepose.data import image_files,read_coco,read_unlabelled,read_image
 from sagepose.models import PoseModel,save_model
 from sagepose.people import write_people
 from sagepose.predict import evaluate,predict_paths
@@ -220,3 +220,18 @@ def test_prediction_is_kept(run, data, tmp_path):
     refused(lambda: predict_paths(run, f, tmp_path/'o'), 'exists already', '--overwrite')
     predict_paths(run, f, tmp_path/'o', overwrite=True)
     assert (tmp_path/'o/mine.txt').exists()
+
+# a module of one's own
+
+def test_own_module(tmp_path):
+    d = write_people(tmp_path/'d', 4, 4, 2, CROP, 'lsp14', seed=0); own = torch.nn.Conv2d(3, 14, 8, stride=4, padding=2)
+    run = lambda **kw: lambda: train(override(cfg(d), **kw), model=own, quiet=True)
+    refused(run(pretrained='weights.safetensors'), 'pretrained=weights.safetensors', 'module of your own')
+    refused(run(visibility=True, seen='head'), 'no visibility logits', 'seen=head')
+
+def test_pictures_that_are_none_of_the_set(data, tmp_path):
+    for n in ('a.png','.ipynb_checkpoints/a-checkpoint.png','._a.png'):
+        (tmp_path/n).parent.mkdir(exist_ok=True); Image.new('RGB', (60,80)).save(tmp_path/n)
+    assert [p.name for p in image_files(tmp_path)]==['a.png']
+    Image.new('F', (60,80)).save(tmp_path/'f.tif')
+    refused(lambda: check_data(data/'labelled.json', tmp_path).raise_if_errors(), 'f.tif', 'holds floats')
