@@ -64,6 +64,7 @@ def short_spec(
     "`spec` without settings that change nothing, in order"
     name,kv = parse_arm(spec); p,c = preset(cfg, name),arm_config(cfg, spec)
     show = lambda v: (','.join(map(str, v)) if isinstance(v, tuple) else
+                      ','.join(f'{n}:{x:g}' for n,x in v.items()) if isinstance(v, dict) else
                       f'{v:g}' if isinstance(v, float) else str(v))
     return ' '.join([name, *(f'{k}={show(getattr(c,k))}' for k in sorted(kv)
                              if getattr(c,k)!=getattr(p,k))])

@@ -513,7 +513,7 @@ class LabelledLoader(DataLoader):
     @property
     def more(self):
         "How many of a batch come from the extra people of a `Beside`"
-        return min(round(getattr(self.dataset,'share',0)*self.bs), self.bs-1)
+        s = getattr(self.dataset, 'share', 0); return min(max(round(s*self.bs), s>0), self.bs-1)
     @property
     def own(self):
         "How many people there are without them"

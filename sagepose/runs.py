@@ -69,7 +69,7 @@ def restore(learn, s):
         p.drawn,p.fit_at = s['drawn'],s.get('fit_at')
         p.put_sweep(s.get('swept'), s.get('labels')); p.saved = p.swept
     if 'first' in s and hasattr(learn,'fresh'): learn.fresh.first = to_device(s['first'], learn.dls.device)
-    if 'scaler' in s and hasattr(learn,'mixed_precision'):
+    if s.get('scaler') and hasattr(learn,'mixed_precision'):     # empty: begun without a GPU
         learn.mixed_precision.scaler.load_state_dict(s['scaler'])
 
 # %% ../nbs/32_runs.ipynb #77288e79
@@ -189,6 +189,8 @@ def _prepare(cfg, resume, overwrite):
     "The checkpoint to go on from, or `None`; raises `SagePoseError` where something would be lost"
     out = Path(cfg.out); done = (out/'metrics.json').exists()
     ck = load_checkpoint(out) if resume else None
+    if cfg.init and Path(cfg.init).resolve() in (out.resolve(), out.resolve()/'best'): raise SagePoseError(
+        f"init={cfg.init} is in {out}, which this run writes; choose another `out`")
     if done and not overwrite:
         raise SagePoseError(f"{out}: holds a finished run; choose another `out`, "
                             "or overwrite it (--overwrite)")

@@ -655,7 +655,8 @@ def batch_bytes(cfg):
     "Bytes of the batches that a loader process makes in a run of `cfg`: of a step, of a sweep, of labels"
     h,w = (s+2*pad_pixels(cfg) for s in cfg.crop); u = cfg.bs*cfg.ratio
     step = u*(cfg.views+2*(not cfg.swept)); sweep = max(u,64)*(1+cfg.sweep_views)
-    return 3*h*w*((step+sweep*cfg.swept)*cfg.semi+max(cfg.bs,cfg.bs0))
+    alone = max(cfg.bs,64)*cfg.crop[0]*cfg.crop[1]*(not cfg.semi)   # all processes validate
+    return 3*(h*w*(step+sweep*cfg.swept)*cfg.semi+max(h*w*max(cfg.bs,cfg.bs0), alone))
 
 # %% ../nbs/31_training.ipynb #cbb10692
 def _need_scale(ps, what='PCK'):
@@ -675,7 +676,8 @@ def _refuse(cfg, sk, model):
         f"freeze={cfg.freeze} is for the backbones of `pose_model`; freeze a module of your own before "
         "you pass it (`requires_grad_(False)`), and use freeze=0")
     if model is not None and Path(cfg.pretrained).suffix: raise ConfigError(
-        f"pretrained={cfg.pretrained} is for the backbones of `pose_model`; load weights into a module of your own")
+        f"pretrained={cfg.pretrained} is for the backbones of `pose_model`; "
+        "load the weights into a module of your own")
     if cfg.semi and not sk.limbs and (cfg.cutmix or cfg.cutout and cfg.hide in ('limb','akm')):
         raise ConfigError(f"skeleton {sk.name!r} has no limbs, which hide={cfg.hide} and cutmix={cfg.cutmix} "
                           "follow; give `limbs`, or use hide=joint cutmix=0")
@@ -712,8 +714,8 @@ def _loaders(self:PoseTask):
     self.note = '' if self.sets.val else own
     if c.workers>=0: return
     k,want = loader_processes(self.device, batch_bytes(c), -c.workers); self.cfg = replace(c, workers=k)
-    if k<want: self.note += ('\n'*bool(self.note)+f"/dev/shm has room for {k} loader processes, {want} would be faster; a container "
-                             "gets more with --shm-size"+faq('slow'))
+    if k<want: self.note += ('\n'*bool(self.note)+f"/dev/shm has room for {k} loader processes, {want} would be "
+                             "faster; a container gets more with --shm-size"+faq('slow'))
 
 @patch
 def crops(self:PoseTask, ps, **kw):

@@ -253,3 +253,7 @@ def test_dear_methods_keep_their_stage_0(name, bs0):
 def test_all_studies_in_short_form(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path); assert cli.main('ablate all --short --out s'.split())==0
     for n in studies: assert (tmp_path/'s'/f'{n}.html').exists()
+
+def test_arm_with_a_threshold_for_a_joint():
+    cfg = PoseConfig(); s = short_spec(cfg, 'semi tau_joint=left_hip:.2')
+    assert s=='semi tau_joint=left_hip:0.2' and arm_config(cfg, s).tau_joint==dict(left_hip=.2)

@@ -235,3 +235,10 @@ def test_pictures_that_are_none_of_the_set(data, tmp_path):
     assert [p.name for p in image_files(tmp_path)]==['a.png']
     Image.new('F', (60,80)).save(tmp_path/'f.tif')
     refused(lambda: check_data(data/'labelled.json', tmp_path).raise_if_errors(), 'f.tif', 'holds floats')
+
+def test_init_that_would_be_removed(run, data, tmp_path):
+    shutil.copytree(run, tmp_path/'a'/'best')
+    for o in (tmp_path/'a', tmp_path/'a'/'best'):
+        again = cfg(data, init=tmp_path/'a'/'best', out=o)
+        refused(lambda: train(again, overwrite=True, quiet=True), 'which this run writes')
+    assert (tmp_path/'a'/'best'/'model.safetensors').exists()
