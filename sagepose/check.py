@@ -231,7 +231,7 @@ def _box_fault(b, wh):
     if not num or not np.isfinite(b).all(): return 'error',f'box {b} is not four finite numbers'
     x,y,w,h = b
     if w<=0 or h<=0: return 'error',f'box {b} has no area'
-    if max(w, h)<=1: return 'error',f'box {b} is less than a pixel; shares of the picture? Boxes are in pixels'
+    if max(w, h)<=1: return 'error',f'box {b} is less than a pixel; is it in shares of the picture?'
     if wh is None: return None
     inside = max(0, min(x+w,wh[0])-max(x,0)) * max(0, min(y+h,wh[1])-max(y,0))
     where  = f'of the {wh[0]}x{wh[1]} image; is it x,y,width,height?'
@@ -388,8 +388,7 @@ def _check_anns(src, anns, wh, d, skeleton, say):
         if not isinstance(a.get('area', 0) or 0, (int,float)):
             say('error', 'area', e, f"area is {a['area']!r}, not a number")
     _check_use(used, seen, sk, src, say)
-    if used and sk and not scaled: say('error' if src.name=='val' else 'warning', 'torso', '',
-        no_unit(sk))
+    if used and sk and not scaled: say('error' if src.name=='val' else 'warning', 'torso', '', no_unit(sk))
     return used
 
 # %% ../nbs/11_check.ipynb #b0ba8e08
@@ -410,6 +409,7 @@ def picture_files(folder):
     return sorted(p for p in Path(folder).rglob('*') if p.suffix.lower() in image_exts
                   and not any(o.startswith('.') for o in p.relative_to(folder).parts))
 
+# %% ../nbs/11_check.ipynb #8c7b2c76
 def _from_folder(path, boxes, say, sizes):
     "Check a folder of unlabelled images, with a box list or one person each"
     root = Path(path)
@@ -488,7 +488,7 @@ def _look(path):
     try:
         s = os.stat(path); key = str(path),s.st_mtime_ns,s.st_size
         if key not in _infos: _infos[key] = image_info(path)
-        return _infos[key]
+        return 'holds floats; save it with 8 or 16 bits' if _infos[key].mode=='F' else _infos[key]
     except FileNotFoundError: return 'is not there'
     except OSError as e: return str(e)
 
@@ -500,7 +500,6 @@ def _check_images(src, say):
     for i,p,o in zip(src.images, paths, infos):
         if isinstance(o, str):
             say('error', 'image', f"image {i['id']}", f'{p} {o}'); continue
-        if o.mode=='F': say('error', 'mode', f"image {i['id']}", f'{p} holds floats; save it with 8 or 16 bits')
         good.append((i,p,o)); modes[o.mode] += 1
         _check_size(i, p, o, src, say)
     odd = {m:n for m,n in modes.items() if m!='RGB'}

@@ -70,7 +70,7 @@ class _Loop:
 
 # %% ../nbs/30_config.ipynb #38e782f1
 def cpu_cores():
-    "How many CPU cores this process may use, where a container grants fewer than there are too"
+    "How many CPU cores this process may use; in a container, those that it grants"
     from joblib import cpu_count
     return cpu_count()
 

@@ -19,8 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from fastai.data.load import DataLoader
 from fastai.data.core import DataLoaders
 from .skeleton import *
-from .check import (read_json, read_boxes, read_ids, read_text, categories, of_category, _turn,
-                            picture_files, image_exts)
+from .check import read_json, read_boxes, read_ids, read_text, categories, of_category, _turn
+from .check import picture_files, image_exts
 from .heatmaps import sent
 from .geometry import *
 from .augmentations import *

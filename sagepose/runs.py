@@ -270,7 +270,7 @@ def train(
     if cfg.semi: learn.pseudo_labels.folder = out/'pseudo_labels'
     say = (lambda *a: None) if quiet else print
     say(f"{task.sets.labelled}\n{describe(learn.dls, task.sets.unlabelled, cfg.bs*cfg.ratio*cfg.semi)}")
-    if task.note: say(task.note)
+    for n in task.notes: say(n)
     try:
         with learn.no_bar(), learn.no_logging():
             fit(learn, ck['epoch'] if ck else 0, [Restore(ck)] if ck else [])

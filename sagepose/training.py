@@ -675,7 +675,7 @@ def _refuse(cfg, sk, model):
     if cfg.freeze and model is not None: raise ConfigError(
         f"freeze={cfg.freeze} is for the backbones of `pose_model`; freeze a module of your own before "
         "you pass it (`requires_grad_(False)`), and use freeze=0")
-    if model is not None and Path(cfg.pretrained).suffix: raise ConfigError(
+    if model is not None and cfg.pretrained not in known_weights: raise ConfigError(
         f"pretrained={cfg.pretrained} is for the backbones of `pose_model`; "
         "load the weights into a module of your own")
     if cfg.semi and not sk.limbs and (cfg.cutmix or cfg.cutout and cfg.hide in ('limb','akm')):
@@ -704,18 +704,19 @@ class PoseTask:
         if not cfg.sigma: self.cfg = replace(cfg, sigma=auto_sigma(self.hm))
         self.model.ce = self.cfg.sigma if cfg.loss=='ce' else 0.      # see `answers`
         self.device = best_device(cfg.device); _warm(cfg, self.device)
+        own = 'no `val`: PCK and the best model are judged on the labelled people themselves'
+        self.notes = [] if self.sets.val else [own]
         self._loaders()
 
 # %% ../nbs/31_training.ipynb #1711f1bc
 @patch
 def _loaders(self:PoseTask):
     "Settle how many loader processes there are"
-    c,own = self.cfg,'no `val`: PCK and the best model are judged on the labelled people themselves'
-    self.note = '' if self.sets.val else own
+    c = self.cfg
     if c.workers>=0: return
     k,want = loader_processes(self.device, batch_bytes(c), -c.workers); self.cfg = replace(c, workers=k)
-    if k<want: self.note += ('\n'*bool(self.note)+f"/dev/shm has room for {k} loader processes, {want} would be "
-                             "faster; a container gets more with --shm-size"+faq('slow'))
+    if k<want: self.notes.append(f"/dev/shm has room for {k} loader processes, {want} would be faster; "
+                                 "a container gets more with --shm-size"+faq('slow'))
 
 @patch
 def crops(self:PoseTask, ps, **kw):

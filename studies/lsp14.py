@@ -121,7 +121,8 @@ def main():
     a.out = a.out or f'runs/{name}'; ids = splits(a, a.out, seeds)
     said = (f'python studies/lsp14.py DATA {a.study} --seeds {a.seeds} --size {a.size} --steps {a.steps} '
             f'--labels {a.labels} --lspet {a.lspet} --looks {a.looks} --camera {a.camera}'
-            +f' --lr {a.lr}'*(a.lr!=1e-2)+f' --people {a.people}'*(a.people>0)+f' --people_steps {a.people_steps}'*(a.people_steps!=611)
+            +f' --lr {a.lr}'*(a.lr!=1e-2)+f' --people {a.people}'*(a.people>0)
+            +f' --people_steps {a.people_steps}'*(a.people_steps!=611)
             +f' --extra {a.extra}'*(a.extra>0)+f' --set "{a.set}"'*(a.set!='')+f' --tag {a.tag}'*(a.tag!=''))
     if a.extra and not a.people: p.error('--extra needs --people, which draws them')
     if bad := [o for o in a.set.split() if '=' not in o]: p.error(f'--set: {bad[0]!r} is not key=value')

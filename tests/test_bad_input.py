@@ -224,7 +224,8 @@ def test_prediction_is_kept(run, data, tmp_path):
 # a module of one's own
 
 def test_own_module(tmp_path):
-    d = write_people(tmp_path/'d', 4, 4, 2, CROP, 'lsp14', seed=0); own = torch.nn.Conv2d(3, 14, 8, stride=4, padding=2)
+    d = write_people(tmp_path/'d', 4, 4, 2, CROP, 'lsp14', seed=0)
+    own = torch.nn.Conv2d(3, 14, 8, stride=4, padding=2)
     run = lambda **kw: lambda: train(override(cfg(d), **kw), model=own, quiet=True)
     refused(run(pretrained='weights.safetensors'), 'pretrained=weights.safetensors', 'module of your own')
     refused(run(visibility=True, seen='head'), 'no visibility logits', 'seen=head')
