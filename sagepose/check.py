@@ -6,8 +6,8 @@ Docs: https://sagepose.github.io/sagepose/check.html.md"""
 
 # %% auto #0
 __all__ = ['Finding', 'image_exts', 'ImageInfo', 'near_bits', 'near_corr', 'DataError', 'Report', 'read_json', 'read_text',
-           'read_boxes', 'categories', 'of_category', 'read_ids', 'no_unit', 'picture_files', 'dhash', 'image_info',
-           'near_pairs', 'box_corr', 'plot_twins', 'plot_distances', 'check_data']
+           'read_boxes', 'categories', 'of_category', 'read_ids', 'no_unit', 'picture_files', 'refuse_among', 'dhash',
+           'image_info', 'near_pairs', 'box_corr', 'plot_twins', 'plot_distances', 'check_data']
 
 # %% ../nbs/11_check.ipynb #fb27496a
 import csv,hashlib,io,json,os,re
@@ -119,10 +119,12 @@ _cols = 'file','x','y','w','h'
 
 def _box_rows(path):
     "(entry, file, four values) of each row of the box list `path`"
-    if Path(path).suffix.lower()=='.csv':
+    if Path(path).suffix.lower() in ('.csv','.tsv','.txt'):
         if not Path(path).is_file(): raise DataError(f'{path}: no such file')
-        rows = csv.DictReader(io.StringIO(read_text(path)))
-        miss = [c for c in _cols if c not in (rows.fieldnames or ())]
+        text = read_text(path); head = text.partition('\n')[0]
+        rows = csv.DictReader(io.StringIO(text), delimiter=max(',;\t', key=head.count))
+        rows.fieldnames = [n.strip().lower() for n in rows.fieldnames or ()]
+        miss = [c for c in _cols if c not in rows.fieldnames]
         if miss: raise DataError(f"{path}, line 1: lacks the columns {', '.join(miss)}; "
                                  f"expected {','.join(_cols)}")
         return [(f'line {rows.line_num}', r['file'], [r[c] for c in _cols[1:]]) for r in rows]
@@ -244,6 +246,24 @@ def _check_box(b, wh, entry, say):
     if f: say(f[0], 'box', entry, f[1])
     return not f or f[0]!='error'
 
+# %% ../nbs/11_check.ipynb #f7432118
+def _corners(
+    boxes,  # (n,4)
+    wh      # (n,2) sizes of their images
+):          # how many stick out of their image, if nearly all make sense as two corners, else 0
+    "Do boxes look like two corners instead of x,y,width,height?"
+    b,wh = np.array(boxes, float).reshape(-1,4),np.array(wh, float).reshape(-1,2)
+    out = (b[:,:2]+b[:,2:]>1.05*wh).any(1)
+    fits = (b[:,:2]>=0).all(1) & (b[:,2:]>b[:,:2]).all(1) & (b[:,2:]<=wh+1).all(1)
+    return int(out.sum()) if len(b) and fits.mean()>.95 and out.mean()>.2 else 0
+
+def _check_corners(src, wh, say):
+    "Look at the boxes of all images whose sizes `wh` holds by their ids"
+    bs = [(b,wh[i]) for i,bs in src.boxes.items() if wh.get(i) for b in bs]
+    if n := _corners(*zip(*bs)) if bs else 0:
+        say('warning', 'box', '', f'{n} of {len(bs)} boxes stick out of their images, and as two corners '
+            'none would; boxes are x,y,width,height')
+
 # %% ../nbs/11_check.ipynb #4bba5359
 def categories(
     d:dict,         # COCO file
@@ -330,7 +350,8 @@ def _from_coco(name, path, root, skeleton, ids, say, sizes):
     no  = sum(_size(i) is None for i in images)
     if no: say('warning', 'size', '', f'{no} images state no width and height')
     if not images: say('error', 'empty', '', 'has no image')
-    used = _check_anns(src, anns, {i['id']:_size(i) for i in images}, d, skeleton, say)
+    wh = {i['id']:_size(i) for i in images}
+    used = _check_anns(src, anns, wh, d, skeleton, say); _check_corners(src, wh, say)
     sizes[name] = f'{Path(path).name}, {len(images)} images, {used} persons'
     return src
 
@@ -406,8 +427,23 @@ image_exts = '.jpg .jpeg .png .bmp .webp .tif .tiff'.split()
 
 def picture_files(folder):
     "The image files below `folder`, sorted; none whose name, or a folder's on the way, begins with a dot"
-    return sorted(p for p in Path(folder).rglob('*') if p.suffix.lower() in image_exts
-                  and not any(o.startswith('.') for o in p.relative_to(folder).parts))
+    out,been = [],set()
+    for d,ds,fs in os.walk(folder, followlinks=True):
+        ds[:] = [o for o in ds if o[0]!='.' and os.path.realpath(os.path.join(d, o)) not in been]
+        been.update(os.path.realpath(os.path.join(d, o)) for o in ds)   # a link may lead back
+        out += [Path(d)/f for f in fs if f[0]!='.' and Path(f).suffix.lower() in image_exts]
+    return sorted(out)
+
+def refuse_among(
+    out,        # folder to write into
+    pictures    # folder of pictures, or anything else
+):
+    "Raise `SagePoseError` if drawings below `out` would be among the `pictures` next time"
+    if not pictures or not Path(pictures).is_dir(): return
+    a,b = Path(out).resolve(),Path(pictures).resolve()
+    if b in (a,*a.parents) and not any(o[0]=='.' for o in a.relative_to(b).parts): raise SagePoseError(
+        f"{out}: lies in {pictures}, where what is drawn there would be taken for people next time; "
+        "write into another folder")
 
 # %% ../nbs/11_check.ipynb #8c7b2c76
 def _from_folder(path, boxes, say, sizes):
@@ -502,6 +538,8 @@ def _check_images(src, say):
             say('error', 'image', f"image {i['id']}", f'{p} {o}'); continue
         good.append((i,p,o)); modes[o.mode] += 1
         _check_size(i, p, o, src, say)
+    _check_corners(src, {i['id']:o.size for i,_,o in good if not _size(i)}, say)
+    _check_turns(good, src, say)
     odd = {m:n for m,n in modes.items() if m!='RGB'}
     if odd: say('note', 'mode', '', 'images that are not RGB and get converted: '
                 + ', '.join(f'{n} of mode {m}' for m,n in odd.items()))
@@ -518,6 +556,13 @@ def _check_size(i, p, o, src, say):
         say('warning', 'size', e, f"{i['file_name']} is {w}x{h}, the list says {wh[0]}x{wh[1]}")
     elif not wh:
         for b in src.boxes.get(i['id'], ()): _check_box(b, o.size, e, say)
+
+def _check_turns(good, src, say):
+    "Say how many pictures with boxes are turned when loaded, where no stated size shows that labels were"
+    at = [(i,o.turn) for i,_,o in good if o.turn in _turns and i['id'] in src.boxes
+          and (o.turn<5 or not _size(i) or o.size[0]==o.size[1])]
+    if at: say('warning', 'turned', f"image {at[0][0]['id']}", f'{len(at)} pictures are turned or mirrored as '
+               f"their EXIF marks say; were their labels made that way? Look at one: {at[0][0]['file_name']}")
 
 # %% ../nbs/11_check.ipynb #93ac01f5
 near_bits,near_corr = 56,.85

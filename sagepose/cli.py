@@ -87,13 +87,20 @@ def _split(what):
     return (files or [None])[0],[o for o in what if '=' in o]
 
 # %% ../nbs/41_cli.ipynb #aef8ce34
+def _where_it_lies(cfg, file, kv):
+    "`cfg` of a run, which may have been moved or copied since, with the folder of its `file` as `out`"
+    here = Path(file or '').parent
+    own = file and (here/'checkpoint').is_dir() and not any(o.startswith('out=') for o in kv)
+    return override(cfg, out=str(here)) if own else cfg
+
 @command(arg('what', nargs='*', metavar='[config.yaml] key=value',
              help='where to start from; what to change'),
          arg('--resume', action='store_true', help='continue an unfinished run in the same folder'),
          arg('--no-check', action='store_true', help='skip the data check'), _over, _near)
 def train_cmd(a):
     "Train a pose model with labelled and unlabelled people and write a run folder"
-    cfg = read_config(*_split(a.what))
+    file,kv = _split(a.what); cfg = read_config(file, kv)
+    if a.resume: cfg = _where_it_lies(cfg, file, kv)
     if not (a.no_check or a.resume):
         print(check_run(cfg, _level(a.near)).raise_if_errors(), flush=True)
     from sagepose.runs import train
@@ -114,18 +121,14 @@ def _stopped(out):
     print(f"\nsagepose: stopped; {how}", file=sys.stderr)
     return 130
 
-# %% ../nbs/41_cli.ipynb #8ca6ef42
-def _no_nan(o):
-    "What JSON can hold: `None` where nothing could be measured"
-    if isinstance(o, dict): return {k:_no_nan(v) for k,v in o.items()}
-    if isinstance(o, (list,tuple)): return [*map(_no_nan, o)]
-    return None if isinstance(o, float) and o!=o else o
-
 # %% ../nbs/41_cli.ipynb #df6093f6
 def _val_of(run):
     "Validation file and image root of a run"
     for f in (Path(run)/'config.yaml', Path(run).parent/'config.yaml'):
-        if f.is_file() and (c := read_config(f)).val: return c.val,c.root or None
+        if f.is_file() and (c := read_config(f)).val:
+            if not Path(c.val).exists(): raise SagePoseError(f"{c.val}: is not there, seen from {Path.cwd()}; "
+                f"give the validation file (sagepose eval {run} FILE.json)")
+            return c.val,c.root or None
     raise SagePoseError(f"{run}: names no validation set; give a COCO-keypoints JSON")
 
 def _fitting(path, sk):
@@ -140,13 +143,15 @@ def eval_cmd(a):
     "PCK, PCKh and OKS AP of a run; PCK and kinds of errors of each joint"
     from sagepose.predict import load,evaluate,score_table
     from sagepose.data import read_coco
+    from sagepose.metrics import no_nan
+    if a.json and not Path(a.json).resolve().parent.is_dir(): raise SagePoseError(f"--json={a.json}: no such folder")
     p = load(a.run, a.device)
     if a.coco: ps = read_coco(a.coco, _fitting(a.coco, p.sk), a.root, default=p.sk)
     else:
         val,root = _val_of(a.run); ps = read_coco(val, p.sk, a.root or root)    # as training read it
     r = evaluate(p, ps, a.flip)
     print(score_table(r))
-    if a.json: Path(a.json).write_text(json.dumps(_no_nan(r), indent=1, allow_nan=False))
+    if a.json: Path(a.json).write_text(json.dumps(no_nan(r), indent=1, allow_nan=False))
     return 0
 
 # %% ../nbs/41_cli.ipynb #977895bb
@@ -389,8 +394,9 @@ def people_cmd(a):
     from sagepose.people import write_people
     out = write_people(a.out, a.labelled, a.unlabelled, a.val, _size_of(a.size), a.skeleton, a.seed,
                        a.overwrite, workers=min(cpu_cores(), 8))
+    val = f'val={out}/val.json '*(a.val>0)
     print(f"""{a.labelled+a.unlabelled+a.val} people are in {out}; to start from them, and to keep them as half of each batch:
-  sagepose train semi=false labelled={out}/labelled.json val={out}/val.json out=runs/start
+  sagepose train semi=false labelled={out}/labelled.json {val}out=runs/start
   sagepose train semi=false init=runs/start labelled=labels.json extra={out}/labelled.json out=runs/mine""")
     return 0
 

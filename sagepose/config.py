@@ -298,7 +298,7 @@ def _check_numbers(cfg, where):
 # %% ../nbs/30_config.ipynb #bdc5bf90
 def check_config(cfg, where='config'):
     "`cfg` if its values make sense together, else `ConfigError`; paths become text"
-    cfg = replace(cfg, **{k:str(v) for k,v in vars(cfg).items() if isinstance(v, PurePath)})
+    cfg = replace(cfg, **{k:str(v) for k,v in vars(cfg).items() if isinstance(v, PurePath)}, crop=tuple(cfg.crop))
     for k,c in _choices.items():
         if getattr(cfg,k) not in c: raise ConfigError(
             f"{where}: {k}={getattr(cfg,k)!r} should be one of {', '.join(c)}")
@@ -427,6 +427,10 @@ def sweeps(
     return [max(round(c*cfg.steps), on) for c in cycles(cfg)[:-1] if c>=cfg.stage1]
 
 # %% ../nbs/30_config.ipynb #24d1530c
+def _changed(f):
+    "When the file `f`, or anything in the folder `f`, was added, removed or written last"
+    return max(os.path.getmtime(d) for d in (f, *(d for d,*_ in os.walk(f))))
+
 _counted = {}
 def count_people(
     cfg:PoseConfig
@@ -434,8 +438,7 @@ def count_people(
     "How many people the files of `cfg` hold; they are read again only when they have changed"
     from sagepose.training import PoseSets
     files = [cfg.labelled, cfg.labelled_ids, cfg.extra, cfg.unlabelled, cfg.boxes]
-    key = (*files, cfg.pool, cfg.root, cfg.semi,
-           *(os.path.getmtime(f) for f in files if f and os.path.exists(f)))
+    key = (*files, cfg.pool, cfg.root, cfg.semi, *(_changed(f) for f in files if f and os.path.exists(f)))
     if key not in _counted:
         s = PoseSets(replace(cfg, val='', reference=''))
         _counted[key] = len(s.labelled)+len(s.extra or ()),len(s.unlabelled or ())

@@ -408,7 +408,10 @@ def _cache_key(ps, crop, pad, margin):
     "Hash of everything that the crops depend on"
     h = hashlib.sha1(repr((tuple(crop), pad, margin, 1)).encode())
     for f in dict.fromkeys(ps.files):
-        s = os.stat(f); h.update(f'{Path(f).resolve()} {s.st_size} {s.st_mtime_ns}'.encode())
+        try: s = os.stat(f)
+        except OSError as e: raise SagePoseError(f"{f}: cannot be read ({e.strerror}); "
+                                                 "`sagepose check` lists all") from None
+        h.update(f'{Path(f).resolve()} {s.st_size} {s.st_mtime_ns}'.encode())
     h.update(repr([str(f) for f in ps.files]).encode())
     h.update(np.ascontiguousarray(ps.boxes).tobytes())
     return h.hexdigest()[:16]
@@ -430,11 +433,17 @@ def crops(
     folder = Path(folder or Path.home()/'.cache'/'sagepose')
     folder.mkdir(parents=True, exist_ok=True)
     f = folder/f'crops-{_cache_key(ps, crop, pad, margin)}.npy'
-    if not f.exists():
-        part = f.with_suffix(f'.part{os.getpid()}')
-        out = np.lib.format.open_memmap(part, 'w+', np.uint8, shape)
-        _cut_all(ps, crop, pad, margin, out, threads).flush(); part.rename(f)
+    if not f.exists(): _cut_file(f, shape, ps, crop, pad, margin, threads)
     return np.load(f, mmap_mode='r')
+
+def _cut_file(f, shape, ps, *args):
+    "Write the crops of `ps` as the array file `f`, whole or not at all"
+    part = f.with_suffix(f'.part{os.getpid()}')
+    out = np.lib.format.open_memmap(part, 'w+', np.uint8, shape)
+    try:
+        _cut_all(ps, *args[:3], out, args[3]).flush()
+        out._mmap.close(); os.replace(part, f)
+    finally: part.unlink(missing_ok=True)
 
 # %% ../nbs/12_data.ipynb #8c06179c
 def _cut_all(ps, crop, pad, margin, out, threads=None):
@@ -482,6 +491,16 @@ def to_chw(
 ):          # (...,3,H,W) tensor
     "Pictures as networks want them: channels first"
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, -3)))
+
+# %% ../nbs/12_data.ipynb #9c948906
+def _packed(self):
+    "What goes to another process: of crops in a file only its name"
+    x = self.imgs; return dict(vars(self), imgs=x.filename if isinstance(x, np.memmap) else x)
+
+def _unpacked(self, s):
+    vars(self).update(s)
+    if not isinstance(self.imgs, np.ndarray): self.imgs = np.load(self.imgs, mmap_mode='r')
+Crops.__getstate__,Crops.__setstate__ = _packed,_unpacked
 
 # %% ../nbs/12_data.ipynb #08f98ed0
 class Beside(torch.utils.data.Dataset):

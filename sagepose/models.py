@@ -276,6 +276,21 @@ def save_model(
     for f in ('model.safetensors','model.yaml'): os.replace(folder/(f+'.part'), folder/f)
     return folder
 
+# %% ../nbs/14_models.ipynb #c3977565
+def _unlike(model, args):
+    "What network `model` is, beside the one that model.yaml describes with `args`"
+    own = getattr(model,'args',None)
+    if not own or not args: return 'the module passed as `model`'
+    d = [f'{k}={v} (there {args.get(k)})' for k,v in own.items() if args.get(k)!=v]
+    return f"this one, which has {', '.join(d)}" if d else 'this one'
+
+def _same_names(have, sk, folder):
+    "Refuse a run of another skeleton than `sk`"
+    if sk is None or get_skeleton(sk).names==have.names: return
+    raise SagePoseError(f"{folder}: a run with skeleton {have.name!r} ({len(have)} keypoints), "
+                        f"but {get_skeleton(sk).name!r} ({len(get_skeleton(sk))}) is wanted; "
+                        "they must be the same"+faq('skeleton'))
+
 # %% ../nbs/14_models.ipynb #eb20270c
 def load_model(
     folder,         # with model.safetensors and model.yaml
@@ -290,14 +305,10 @@ def load_model(
     meta = read_yaml(folder/'model.yaml')
     if lost := {'model','skeleton','crop','margin','mean','std'}-set(meta):
         raise SagePoseError(f"{folder}/model.yaml: lacks {', '.join(sorted(lost))}")
-    have = Skeleton.from_dict(meta['skeleton'])
-    if sk is not None and get_skeleton(sk).names!=have.names:
-        raise SagePoseError(f"{folder}: a run with skeleton {have.name!r} ({len(have)} keypoints), "
-                            f"but {get_skeleton(sk).name!r} ({len(get_skeleton(sk))}) is wanted; "
-                            "they must be the same"+faq('skeleton'))
+    _same_names(Skeleton.from_dict(meta['skeleton']), sk, folder)
     if model is None and not meta['model']:
         raise SagePoseError(f"{folder}: made from a module of your own; pass it as `model`")
-    what = 'the module passed as `model`' if model is not None else 'model.yaml describes'
+    what = 'model.yaml describes' if model is None else _unlike(model, meta['model'])
     model = model or PoseModel(**meta['model'], crop=meta['crop'])
     try: model.load_state_dict(read_weights(folder/'model.safetensors'))
     except RuntimeError as e:

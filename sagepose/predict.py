@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2, numpy as np, torch
 from matplotlib.colors import to_rgb
 from .skeleton import *
-from .check import read_json, read_boxes, of_category, _bad_name, _box_fault, _entries
+from .check import read_json, read_boxes, of_category, refuse_among, _bad_name, _box_fault, _entries
 from .heatmaps import *
 from .data import *
 from .models import *
@@ -401,6 +401,7 @@ def predict_paths(
     "Predict files and write COCO results, a CSV and pictures"
     pred = run if isinstance(run, Predictor) else load(run, device)
     jobs = _jobs(what, boxes, root, pred.sk)
+    if draw: refuse_among(out, what)
     (out,part),recs,bad = _out_folder(out, overwrite, [j[0] for j in jobs]),[],[]
     for s in range(0, len(jobs), step):
         for r in _batch(pred, jobs[s:s+step], flip, part, draw):

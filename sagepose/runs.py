@@ -17,6 +17,8 @@ import numpy as np, torch
 from fastai.callback.core import Callback
 from fastai.torch_core import to_device
 from .skeleton import *
+from .check import refuse_among
+from .metrics import no_nan
 from .config import *
 from .data import *
 from .models import *
@@ -92,7 +94,8 @@ def load_checkpoint(folder):
     cks = sorted(p for p in root.glob('epoch*') if (p/'state.json').exists())
     if not cks: return None
     d = json.loads((cks[-1]/'state.json').read_text())
-    return dict(d, state=unpack(d['state'], read_weights(cks[-1]/'tensors.safetensors')))
+    ts = {k:v.clone() for k,v in read_weights(cks[-1]/'tensors.safetensors').items()}  # the file will be removed
+    return dict(d, state=unpack(d['state'], ts))
 
 # %% ../nbs/32_runs.ipynb #626e1fa6
 def write_csv(path, rows):
@@ -194,6 +197,7 @@ def _prepare(cfg, resume, overwrite):
     if done and not overwrite:
         raise SagePoseError(f"{out}: holds a finished run; choose another `out`, "
                             "or overwrite it (--overwrite)")
+    refuse_among(out, cfg.semi and cfg.unlabelled)
     if resume and ck is None:
         raise SagePoseError(f"{out}: nothing to resume: no checkpoint in this folder")
     if not resume and not overwrite and (out/'checkpoint').exists():
@@ -274,6 +278,7 @@ def train(
     try:
         with learn.no_bar(), learn.no_logging():
             fit(learn, ck['epoch'] if ck else 0, [Restore(ck)] if ck else [])
+    except Diverged as e: raise Diverged(e.args[0].split(':\n\t')[-1]) from None    # without fastai's frame
     except KeyboardInterrupt:
         say(f"\nStopped. {out} holds the state after epoch {len(log.rows)}; go on with --resume."); raise
     finish(learn, log)
@@ -284,7 +289,7 @@ class Restore(Callback):
     "Put a checkpoint back once the optimiser exists"
     order = 65
     def __init__(self, ck): self.ck = ck
-    def before_fit(self): restore(self.learn, self.ck['state'])
+    def before_fit(self): restore(self.learn, self.ck.pop('state'))
 
 def finish(learn, log):
     "Save the model, the metrics and the pictures of a finished run"
@@ -300,7 +305,7 @@ def finish(learn, log):
     (out/'pictures').mkdir(exist_ok=True)
     show_run(log.rows).savefig(out/'pictures'/'curves.png', dpi=110)
     part = out/'metrics.json.part'
-    part.write_text(json.dumps(m, indent=1)); os.replace(part, out/'metrics.json')
+    part.write_text(json.dumps(no_nan(m), indent=1, allow_nan=False)); os.replace(part, out/'metrics.json')
 
 # %% ../nbs/32_runs.ipynb #5abb2683
 def show_run(

@@ -66,6 +66,9 @@ class PoseSets:
         if cfg.pool:
             rest = read_coco(cfg.labelled, self.sk, root)
             rest = rest[~np.isin(rest.image_ids, self.labelled.image_ids)]
+            if not len(rest) and not cfg.unlabelled: raise SagePoseError(
+                f"{cfg.labelled}: pool=true takes the people that are not among the labelled ones, and there are "
+                "none; name the labelled ones (labelled_ids), or give `unlabelled`"+faq('data'))
             if len(rest): parts.append((rest.unlabel(), rest))
         if cfg.unlabelled:
             u = read_unlabelled(cfg.unlabelled, self.sk, cfg.boxes or None, root)

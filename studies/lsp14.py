@@ -65,9 +65,9 @@ def base(a, ids):
     return override(PoseConfig(), '--set', **own|dict(o.split('=',1) for o in getattr(a, 'set', '').split()))
 
 # labels alone, as all arms learn before their first pseudo-label
-alone = dict(pool=False, semi=False, rounds=0, bs=36, bs0=0, extra='')
+alone = dict(pool=False, semi=False, rounds=0, fresh=False, bs=36, bs0=0, extra='')
 
-def people(a): return Path(a.out)/f'people{a.people}'
+def people(a): return Path(a.out)/(f'people{a.people}'+f'_{a.people_steps}'*(a.people_steps!=611))
 def generated(a): return Path(a.out)/'generated'
 
 def learn_people(a):
@@ -106,6 +106,23 @@ def surest(a, ids, seed):
     for n,ps in zip(names, sets):
         write_coco(ps[np.isin(ps.image_ids, keep)], to/f'{n}.json', root=d)
 
+# what has an option of its own, or is the study's to choose
+taken = dict(steps='--steps', lr='--lr', camera='--camera', sweep_views='--looks', crop='--size', extra='--extra',
+             extra_share='--extra', init='--people', unlabelled='--lspet', labelled_ids='--labels', seed='--seeds', out='--out')
+
+def refuse(p, a):
+    "The seeds; ends with a message where an option makes no sense"
+    if not all(s.strip().isdigit() for s in a.seeds.split(',')): p.error(f'--seeds={a.seeds}: give numbers, e.g. 0,1,2')
+    if not (Path(a.data)/'train.json').is_file(): p.error(f'{a.data}: has no train.json; see above what DATA holds')
+    n = len(json.loads((Path(a.data)/'train.json').read_text())['images'])
+    if not 0<a.labels<n: p.error(f'--labels={a.labels}: between 1 and {n-1} of the {n} people of train.json')
+    if '/' in a.tag: p.error(f'--tag={a.tag}: is part of a file name')
+    if a.extra and not a.people: p.error('--extra needs --people, which draws them')
+    for o in a.set.split():
+        if '=' not in o: p.error(f'--set: {o!r} is not key=value')
+        if to := taken.get(o.split('=')[0]): p.error(f'--set: {o!r} would be half used; there is {to}')
+    return [int(s) for s in a.seeds.split(',')]
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('data'); p.add_argument('study', nargs='?', default='baselines')
@@ -114,7 +131,7 @@ def main():
                     results='results', devices='', set='', tag='').items():
         p.add_argument(f'--{n}', type=type(v), default=v)
     p.add_argument('--test', action='append', default=[])
-    a = p.parse_args(); seeds = [int(s) for s in a.seeds.split(',')]
+    a = p.parse_args(); seeds = refuse(p, a)
     name = (f'lsp14_{a.labels}_{a.size}'+'_lspet'*(a.lspet>0)+f'{a.lspet}'*(a.lspet>1)
             +f'_people{a.people}'*(a.people>0)+'_extra'*(a.extra>0)+f'_{a.steps}'*(a.steps!=1034)
             +f'_{a.tag}'*(a.tag!=''))
@@ -124,8 +141,6 @@ def main():
             +f' --lr {a.lr}'*(a.lr!=1e-2)+f' --people {a.people}'*(a.people>0)
             +f' --people_steps {a.people_steps}'*(a.people_steps!=611)
             +f' --extra {a.extra}'*(a.extra>0)+f' --set "{a.set}"'*(a.set!='')+f' --tag {a.tag}'*(a.tag!=''))
-    if a.extra and not a.people: p.error('--extra needs --people, which draws them')
-    if bad := [o for o in a.set.split() if '=' not in o]: p.error(f'--set: {bad[0]!r} is not key=value')
     if a.people: learn_people(a)
     for s in seeds*(a.lspet>1): surest(a, str(ids).format(seed=s), s)
     rep = run_study(pick_arms(a.study, a.arms), base(a, ids), a.out, seeds, a.study,
