@@ -198,3 +198,15 @@ def test_beside_other_methods():
         vs = [by_seed(d, a).reindex([0,1,2]).dropna() for d in sets]
         row = f'| {title} | '+' | '.join(num(v.mean()) if len(v)==3 else '' for v in vs)+' |'
         assert row in readme, row
+
+def test_fixmatch_with_cameras():
+    d,l,g = (read_results(root/f'results/{n}.json').data for n in ('demo_baselines','lsp14_100_128_baselines','lsp14_100_256_baselines'))
+    fm,parts = (read_results(root/f'results/lsp14_100_128_{n}.json').data for n in ('fixmatch','parts'))
+    five = pd.concat([fm, l[l.seed.isin((3,4))]]); f,m = 'FixMatch with cameras','method'
+    c,e = difference(five, m, f),difference(d, f, m); own,low = difference(g, m, f),difference(d, m, 'FixMatch')
+    assert (c.n,e.n,own.n,low.n)==(5,9,3,3)
+    again = num(by_seed(parts, 'as it is').mean()),num(by_seed(fm, m).mean())
+    for said in (f'{span(e)[1:]} above the method on generated people', f'without cameras {span(low)[1:]} below it',
+                 f'the method {span(c)[1:]} ahead', f'{span(own)[1:]} below it at 256x256',
+                 f"run again on two other machines, the {num(by_seed(l, m)[[0,1,2]].mean())} of the method was {' and '.join(again)}"):
+        assert said in flat, said
