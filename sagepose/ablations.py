@@ -250,10 +250,15 @@ def _split_arms(arms, labels):
     while parts:
         n = next((n for n in range(len(parts),1,-1) if ', '.join(parts[:n]) in labels), 1)
         a = ', '.join(parts[:n]); parts = parts[n:]
-        value = out and '=' in out[-1] and out[-1] not in labels    # it may go on
-        if value and a and a not in labels and a.split()[0] not in methods: out[-1] += f',{a}'
+        if out and out[-1] not in labels and _goes_on(out[-1], a): out[-1] += f',{a}'
         else: out.append(a)
     return out
+
+def _goes_on(arm, part):
+    "Is `part` more of the last value of `arm`: another number of a list, another name:number?"
+    v = getattr(PoseConfig(), arm.split()[-1].partition('=')[0], None) if arm else None
+    more = r'[\d.]+( |$)' if isinstance(v, tuple) else r'\S+:-?[\d.]+( |$)' if isinstance(v, dict) else '$^'
+    return bool(re.match(more, part))
 
 # %% ../nbs/50_ablations.ipynb #3b13886c
 def list_studies(cfg=None):
@@ -510,7 +515,7 @@ def joints(job):
     v = np.array([*m.values()], float)
     h = hard_joints(load(job.folder, 'cpu').sk)
     return {'pck/hard':np.nanmean(v[h]), 'pck/easy':np.nanmean(v[~h]),
-            **{f'pck/{n}':x for n,x in m.items()}}
+            **{f'pck/{n}':x for n,x in zip(m, v)}}    # `null` where nobody has the joint labelled
 
 @measure
 def tail(job):

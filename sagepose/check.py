@@ -119,10 +119,11 @@ _cols = 'file','x','y','w','h'
 
 def _box_rows(path):
     "(entry, file, four values) of each row of the box list `path`"
-    if Path(path).suffix.lower() in ('.csv','.tsv','.txt'):
+    if Path(path).suffix.lower() in ('.csv','.tsv'):
         if not Path(path).is_file(): raise DataError(f'{path}: no such file')
-        text = read_text(path); head = text.partition('\n')[0]
-        rows = csv.DictReader(io.StringIO(text), delimiter=max(',;\t', key=head.count))
+        text = read_text(path); sep = max(',;\t', key=text.partition('\n')[0].count)
+        if sep==';': text = text.replace(',', '.')      # of a spreadsheet with decimal commas
+        rows = csv.DictReader(io.StringIO(text), delimiter=sep)
         rows.fieldnames = [n.strip().lower() for n in rows.fieldnames or ()]
         miss = [c for c in _cols if c not in rows.fieldnames]
         if miss: raise DataError(f"{path}, line 1: lacks the columns {', '.join(miss)}; "
@@ -253,16 +254,16 @@ def _corners(
 ):          # how many stick out of their image, if nearly all make sense as two corners, else 0
     "Do boxes look like two corners instead of x,y,width,height?"
     b,wh = np.array(boxes, float).reshape(-1,4),np.array(wh, float).reshape(-1,2)
-    out = (b[:,:2]+b[:,2:]>1.05*wh).any(1)
+    out = (b[:,:2]+b[:,2:]>1.15*wh).any(1)
     fits = (b[:,:2]>=0).all(1) & (b[:,2:]>b[:,:2]).all(1) & (b[:,2:]<=wh+1).all(1)
-    return int(out.sum()) if len(b) and fits.mean()>.95 and out.mean()>.2 else 0
+    return int(out.sum()) if len(b)>9 and fits.mean()>.95 and out.mean()>.1 else 0
 
 def _check_corners(src, wh, say):
     "Look at the boxes of all images whose sizes `wh` holds by their ids"
     bs = [(b,wh[i]) for i,bs in src.boxes.items() if wh.get(i) for b in bs]
     if n := _corners(*zip(*bs)) if bs else 0:
-        say('warning', 'box', '', f'{n} of {len(bs)} boxes stick out of their images, and as two corners '
-            'none would; boxes are x,y,width,height')
+        say('warning', 'box', '', f'{n} of {len(bs)} boxes stick far out of their images, and nearly all make '
+            'sense as two corners; boxes are x,y,width,height')
 
 # %% ../nbs/11_check.ipynb #4bba5359
 def categories(
@@ -427,23 +428,27 @@ image_exts = '.jpg .jpeg .png .bmp .webp .tif .tiff'.split()
 
 def picture_files(folder):
     "The image files below `folder`, sorted; none whose name, or a folder's on the way, begins with a dot"
-    out,been = [],set()
-    for d,ds,fs in os.walk(folder, followlinks=True):
-        ds[:] = [o for o in ds if o[0]!='.' and os.path.realpath(os.path.join(d, o)) not in been]
-        been.update(os.path.realpath(os.path.join(d, o)) for o in ds)   # a link may lead back
-        out += [Path(d)/f for f in fs if f[0]!='.' and Path(f).suffix.lower() in image_exts]
+    out,todo,been = [],[str(folder)],{os.path.realpath(folder)}
+    while todo:
+        for d,ds,fs in os.walk(todo.pop(0)):
+            ds[:] = sorted(o for o in ds if o[0]!='.')
+            out += [Path(d)/f for f in fs if f[0]!='.' and Path(f).suffix.lower() in image_exts]
+            for l in (os.path.join(d, o) for o in [*ds]):   # linked folders, unless they are there already
+                r = Path(os.path.realpath(l)); new = not been&{str(p) for p in (r,*r.parents)}
+                if os.path.islink(l) and new: been.add(str(r)); todo.append(l)
+                elif str(r) in been: ds.remove(os.path.basename(l))
     return sorted(out)
 
 def refuse_among(
     out,        # folder to write into
-    pictures    # folder of pictures, or anything else
+    pictures    # a folder of pictures, all of which are people; a file or nothing is fine
 ):
     "Raise `SagePoseError` if drawings below `out` would be among the `pictures` next time"
     if not pictures or not Path(pictures).is_dir(): return
     a,b = Path(out).resolve(),Path(pictures).resolve()
     if b in (a,*a.parents) and not any(o[0]=='.' for o in a.relative_to(b).parts): raise SagePoseError(
         f"{out}: lies in {pictures}, where what is drawn there would be taken for people next time; "
-        "write into another folder")
+        "name another folder to write into")
 
 # %% ../nbs/11_check.ipynb #8c7b2c76
 def _from_folder(path, boxes, say, sizes):
@@ -561,8 +566,8 @@ def _check_turns(good, src, say):
     "Say how many pictures with boxes are turned when loaded, where no stated size shows that labels were"
     at = [(i,o.turn) for i,_,o in good if o.turn in _turns and i['id'] in src.boxes
           and (o.turn<5 or not _size(i) or o.size[0]==o.size[1])]
-    if at: say('warning', 'turned', f"image {at[0][0]['id']}", f'{len(at)} pictures are turned or mirrored as '
-               f"their EXIF marks say; were their labels made that way? Look at one: {at[0][0]['file_name']}")
+    if at: say('warning', 'turned', f"image {at[0][0]['id']}", f'turned or mirrored when loaded, as EXIF marks say: '
+               f"{len(at)} of {len(good)}; were their boxes and labels made that way? Look at {at[0][0]['file_name']}")
 
 # %% ../nbs/11_check.ipynb #93ac01f5
 near_bits,near_corr = 56,.85

@@ -90,8 +90,8 @@ def _split(what):
 def _where_it_lies(cfg, file, kv):
     "`cfg` of a run, which may have been moved or copied since, with the folder of its `file` as `out`"
     here = Path(file or '').parent
-    own = file and (here/'checkpoint').is_dir() and not any(o.startswith('out=') for o in kv)
-    return override(cfg, out=str(here)) if own else cfg
+    own = Path(file or '').name=='config.yaml' and any((here/'checkpoint').glob('epoch*/state.json'))
+    return override(cfg, out=str(here)) if own and not any(o.startswith('out=') for o in kv) else cfg
 
 @command(arg('what', nargs='*', metavar='[config.yaml] key=value',
              help='where to start from; what to change'),

@@ -428,7 +428,7 @@ def sweeps(
 
 # %% ../nbs/30_config.ipynb #24d1530c
 def _changed(f):
-    "When the file `f`, or anything in the folder `f`, was added, removed or written last"
+    "When the file `f` was written, or a file added to or removed from the folder `f`"
     return max(os.path.getmtime(d) for d in (f, *(d for d,*_ in os.walk(f))))
 
 _counted = {}

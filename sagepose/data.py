@@ -439,10 +439,11 @@ def crops(
 def _cut_file(f, shape, ps, *args):
     "Write the crops of `ps` as the array file `f`, whole or not at all"
     part = f.with_suffix(f'.part{os.getpid()}')
-    out = np.lib.format.open_memmap(part, 'w+', np.uint8, shape)
     try:
-        _cut_all(ps, *args[:3], out, args[3]).flush()
-        out._mmap.close(); os.replace(part, f)
+        out = np.lib.format.open_memmap(part, 'w+', np.uint8, shape)
+        try: _cut_all(ps, *args[:3], out, args[3]).flush()
+        finally: out._mmap.close()      # Windows neither moves nor removes an open file
+        os.replace(part, f)
     finally: part.unlink(missing_ok=True)
 
 # %% ../nbs/12_data.ipynb #8c06179c

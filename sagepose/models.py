@@ -280,7 +280,7 @@ def save_model(
 def _unlike(model, args):
     "What network `model` is, beside the one that model.yaml describes with `args`"
     own = getattr(model,'args',None)
-    if not own or not args: return 'the module passed as `model`'
+    if not (isinstance(own, dict) and args): return 'the module passed as `model`'
     d = [f'{k}={v} (there {args.get(k)})' for k,v in own.items() if args.get(k)!=v]
     return f"this one, which has {', '.join(d)}" if d else 'this one'
 
@@ -308,10 +308,10 @@ def load_model(
     _same_names(Skeleton.from_dict(meta['skeleton']), sk, folder)
     if model is None and not meta['model']:
         raise SagePoseError(f"{folder}: made from a module of your own; pass it as `model`")
-    what = 'model.yaml describes' if model is None else _unlike(model, meta['model'])
-    model = model or PoseModel(**meta['model'], crop=meta['crop'])
+    given,model = model,model or PoseModel(**meta['model'], crop=meta['crop'])
     try: model.load_state_dict(read_weights(folder/'model.safetensors'))
     except RuntimeError as e:
+        what = 'model.yaml describes' if given is None else _unlike(model, meta['model'])
         raise SagePoseError(f"{folder}: model.safetensors holds the weights of another network "
                             f"than {what}: {str(e).splitlines()[1].strip()[:120]}") from None
     model.ce = meta.get('ce', 0.)

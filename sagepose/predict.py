@@ -401,7 +401,7 @@ def predict_paths(
     "Predict files and write COCO results, a CSV and pictures"
     pred = run if isinstance(run, Predictor) else load(run, device)
     jobs = _jobs(what, boxes, root, pred.sk)
-    if draw: refuse_among(out, what)
+    if draw and not boxes: refuse_among(out, what)
     (out,part),recs,bad = _out_folder(out, overwrite, [j[0] for j in jobs]),[],[]
     for s in range(0, len(jobs), step):
         for r in _batch(pred, jobs[s:s+step], flip, part, draw):

@@ -197,7 +197,7 @@ def _prepare(cfg, resume, overwrite):
     if done and not overwrite:
         raise SagePoseError(f"{out}: holds a finished run; choose another `out`, "
                             "or overwrite it (--overwrite)")
-    refuse_among(out, cfg.semi and cfg.unlabelled)
+    if not resume and cfg.semi and not cfg.boxes: refuse_among(out, cfg.unlabelled)
     if resume and ck is None:
         raise SagePoseError(f"{out}: nothing to resume: no checkpoint in this folder")
     if not resume and not overwrite and (out/'checkpoint').exists():
