@@ -244,6 +244,7 @@ def _known_arm(spec):
     for k in parse_arm(spec)[1]:
         if k not in known: raise ConfigError(f"arm {spec!r}: there is no {k!r}; {nearest(k, known)}")
 
+# %% ../nbs/50_ablations.ipynb #b3fb7446
 def _split_arms(arms, labels):
     "The arms that a string names; a label may hold a comma itself, and so may the value of a setting"
     parts,out = [p.strip() for p in arms.split(',')],[]

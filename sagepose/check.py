@@ -117,18 +117,22 @@ def read_text(path):
 # %% ../nbs/11_check.ipynb #b49e6d9a
 _cols = 'file','x','y','w','h'
 
+def _table_rows(path):
+    "(entry, file, four values) of each row of a table with commas, semicolons or tabs"
+    if not Path(path).is_file(): raise DataError(f'{path}: no such file')
+    text = read_text(path); sep = max(',;\t', key=text.partition('\n')[0].count)
+    if sep==';': text = text.replace(',', '.')      # of a spreadsheet with decimal commas
+    rows = csv.DictReader(io.StringIO(text), delimiter=sep)
+    rows.fieldnames = [n.strip().lower() for n in rows.fieldnames or ()]
+    miss = [c for c in _cols if c not in rows.fieldnames]
+    if miss: raise DataError(f"{path}, line 1: lacks the columns {', '.join(miss)}; "
+                             f"expected {','.join(_cols)}")
+    return [(f'line {rows.line_num}', r['file'], [r[c] for c in _cols[1:]]) for r in rows]
+
+# %% ../nbs/11_check.ipynb #9207cd2b
 def _box_rows(path):
     "(entry, file, four values) of each row of the box list `path`"
-    if Path(path).suffix.lower() in ('.csv','.tsv'):
-        if not Path(path).is_file(): raise DataError(f'{path}: no such file')
-        text = read_text(path); sep = max(',;\t', key=text.partition('\n')[0].count)
-        if sep==';': text = text.replace(',', '.')      # of a spreadsheet with decimal commas
-        rows = csv.DictReader(io.StringIO(text), delimiter=sep)
-        rows.fieldnames = [n.strip().lower() for n in rows.fieldnames or ()]
-        miss = [c for c in _cols if c not in rows.fieldnames]
-        if miss: raise DataError(f"{path}, line 1: lacks the columns {', '.join(miss)}; "
-                                 f"expected {','.join(_cols)}")
-        return [(f'line {rows.line_num}', r['file'], [r[c] for c in _cols[1:]]) for r in rows]
+    if Path(path).suffix.lower() in ('.csv','.tsv'): return _table_rows(path)
     d = read_json(path)
     if isinstance(d, dict):
         d = [dict(zip(_cols, (n,*b))) for n,bs in d.items() for b in _boxlist(bs)]

@@ -93,6 +93,7 @@ def _where_it_lies(cfg, file, kv):
     own = Path(file or '').name=='config.yaml' and any((here/'checkpoint').glob('epoch*/state.json'))
     return override(cfg, out=str(here)) if own and not any(o.startswith('out=') for o in kv) else cfg
 
+# %% ../nbs/41_cli.ipynb #022648e4
 @command(arg('what', nargs='*', metavar='[config.yaml] key=value',
              help='where to start from; what to change'),
          arg('--resume', action='store_true', help='continue an unfinished run in the same folder'),
@@ -136,6 +137,7 @@ def _fitting(path, sk):
     from sagepose.check import categories,read_json
     return sk if any(c.get('keypoints')==list(sk.names) for c in categories(read_json(path, dict))) else None
 
+# %% ../nbs/41_cli.ipynb #da887b27
 @command(arg('run', help='run folder, or its `best`'),
          arg('coco', nargs='?', help="COCO-keypoints JSON; default the run's own"),
          arg('--json', help='also write all scores into this file'), _flip, _root, _device)

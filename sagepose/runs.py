@@ -272,9 +272,8 @@ def train(
     (out/'config.yaml').write_text(text)
     (out/'versions.json').write_text(json.dumps(versions(), indent=1))
     if cfg.semi: learn.pseudo_labels.folder = out/'pseudo_labels'
-    say = (lambda *a: None) if quiet else print
-    say(f"{task.sets.labelled}\n{describe(learn.dls, task.sets.unlabelled, cfg.bs*cfg.ratio*cfg.semi)}")
-    for n in task.notes: say(n)
+    say = (lambda *a, **kw: None) if quiet else print
+    say(task.sets.labelled, describe(learn.dls, task.sets.unlabelled, cfg.bs*cfg.ratio*cfg.semi), *task.notes, sep='\n')
     try:
         with learn.no_bar(), learn.no_logging():
             fit(learn, ck['epoch'] if ck else 0, [Restore(ck)] if ck else [])

@@ -66,21 +66,22 @@ class PoseSets:
         if cfg.pool:
             rest = read_coco(cfg.labelled, self.sk, root)
             rest = rest[~np.isin(rest.image_ids, self.labelled.image_ids)]
-            if not len(rest) and not cfg.unlabelled: raise SagePoseError(
-                f"{cfg.labelled}: pool=true takes the people that are not among the labelled ones, and there are "
-                "none; name the labelled ones (labelled_ids), or give `unlabelled`"+faq('data'))
             if len(rest): parts.append((rest.unlabel(), rest))
         if cfg.unlabelled:
             u = read_unlabelled(cfg.unlabelled, self.sk, cfg.boxes or None, root)
             ids = not Path(cfg.unlabelled).is_dir()     # a folder's are no ids
             parts.append((u, _match(u, cfg.reference, self.sk, root, ids)))
-        if not parts:
-            raise SagePoseError("no unlabelled people: set `unlabelled` to a COCO JSON "
-                                "or a folder, or semi=false to train on labels only"+faq('data'))
+        if not parts: raise SagePoseError(_nobody(cfg)+faq('data'))
         self.unlabelled = sum((p[0] for p in parts[1:]), parts[0][0])
         self.reference = sum((p[1] for p in parts[1:]), parts[0][1])
 
 # %% ../nbs/31_training.ipynb #f91183e5
+def _nobody(cfg):
+    "What to say where nobody is unlabelled"
+    return (f"{cfg.labelled}: pool=true takes the people that are not among the labelled ones, and there are none; "
+            "name the labelled ones (labelled_ids), or give `unlabelled`" if cfg.pool else
+            "no unlabelled people: set `unlabelled` to a COCO JSON or a folder, or semi=false to train on labels only")
+
 def _match(u, path, sk, root, ids=True):
     "Hidden labels for the people of `u`, visibility 0 where there are none"
     n,k = len(u),len(sk)

@@ -196,7 +196,8 @@ def test_real_people_on_a_gpu():
                  f'labels alone had it is {span(both)[1:]}'): assert said in flat, said
 
 # another way to train -> its arm in the results
-methods = {'labels alone':'labels only', '*nothing kept*':'nothing kept', 'one network, joint cutout, no gate':'one network, cutout', 'MultiAugs':'MultiAugs',
+methods = {'labels alone':'labels only', '*nothing kept*':'nothing kept', 'one network, joint cutout, no gate':'one network, cutout',
+           'MultiAugs':'MultiAugs', 'FixMatch with cameras':'FixMatch with cameras',
            'dual students':'dual students', 'Mean Teacher':'Mean Teacher', 'UDA':'UDA', 'FixMatch':'FixMatch',
            '**the method**':'method', '*a gate that knows the hidden labels*':'oracle gate', '*all labels*':'all labels'}
 
@@ -216,5 +217,5 @@ def test_fixmatch_with_cameras():
     again = num(by_seed(parts, 'as it is').mean()),num(by_seed(fm, m).mean())
     for said in (f'{span(e)[1:]} above the method on generated people', f'without cameras {span(low)[1:]} below it',
                  f'the method {span(c)[1:]} ahead', f'{span(own)[1:]} below it at 256x256',
-                 f"run again on two other machines, the {num(by_seed(l, m)[[0,1,2]].mean())} of the method was {' and '.join(again)}"):
+                 f"run again on two other days, the {num(by_seed(l, m)[[0,1,2]].mean())} of the method was {' and '.join(again)}"):
         assert said in flat, said
