@@ -1136,10 +1136,11 @@ rivals = {'labels alone, last step':('labels only',False), 'labels alone, best l
 def show_gains(
     reports,        # title -> `Report`
     arm='method',   # that all have
-    against=rivals  # title -> (arm, at its best look?); what a study lacks is left out
+    against=rivals  # title -> (arm, at its best look?), six at most; what a study lacks is left out
 ):                  # the figure
     "How far `arm` is ahead of its rivals, study by study; each stroke is a seed"
     import matplotlib.pyplot as plt, seaborn as sns
+    if len(against)>len(_rival_colours): raise SagePoseError(f"show_gains: {len(against)} rivals are too many to be told apart")
     fig,ax = plt.subplots(figsize=(7, .42*len(reports)+.7), dpi=80)
     for y,r in enumerate(reports.values()): _lead_rows(ax, y, r.data, arm, against)
     ax.axvline(0, c='#333333', lw=.8)
@@ -1151,11 +1152,14 @@ def show_gains(
     sns.despine(fig, left=True); fig.tight_layout(pad=.4, rect=(0,0,1,1-.25/fig.get_figheight())); plt.close(fig)
     return fig
 
+_rival_colours = 'labels','left','geometry','appearance','student','dropped'
+
 def _lead_rows(ax, y, df, arm, against):
     "One line a rival around the height `y`"
     from sagepose.visuals import palette
-    for i,((label,(ref,best)),c) in enumerate(zip(against.items(), ('labels','left','geometry'))):
-        d = 100*(by_seed(df, arm)-by_seed(df, ref, best=best)).dropna(); at = y+.22*(i-1); c = palette[c]
+    for i,((label,(ref,best)),c) in enumerate(zip(against.items(), _rival_colours)):
+        d = 100*(by_seed(df, arm)-by_seed(df, ref, best=best)).dropna()
+        at = y+.66*((i+.5)/len(against)-.5); c = palette[c]
         if not len(d): continue
         k = mean_ci(d); ax.plot([k.lo,k.hi], [at]*2, c=c, lw=1.2); ax.plot(d, [at]*len(d), '|', c=c, ms=6, mew=.8)
         ax.plot(k.mean, at, 'o', c=c, ms=4.5, label=label)

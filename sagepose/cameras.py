@@ -273,7 +273,7 @@ def show_cameras(
     titles=None,    # a text a view
     step=None       # pixels between lines, default a tenth
 ):                  # the figure
-    "Views of one person with a once straight grid, and bone lengths relative to the person's"
+    "Views of one person with a once straight grid"
     import matplotlib.pyplot as plt
     from sagepose.visuals import show_pose,palette
     n,(H,W) = warp.b,warp.crop; step = step or max(H,W)/10

@@ -198,10 +198,9 @@ def _cast(k, v, old, where):
             if v is None: raise ValueError
             return bool(v)
         if isinstance(old, tuple):
-            v = re.findall(r'-?\d+', v) if isinstance(v, str) else v
-            v = tuple(int(i) for i in v)
-            if len(v)!=2: raise ValueError
-            return v
+            v = tuple(re.findall(r'-?\d+', v) if isinstance(v, str) else v); n = tuple(int(i) for i in v)
+            if len(v)!=2 or any(float(i)!=j for i,j in zip(v, n)): raise ValueError
+            return n
         if isinstance(old, dict): return _pairs(v)
         if v is None: v = ''
         if isinstance(old, str): return str(v)
@@ -298,7 +297,7 @@ def _check_numbers(cfg, where):
 # %% ../nbs/30_config.ipynb #bdc5bf90
 def check_config(cfg, where='config'):
     "`cfg` if its values make sense together, else `ConfigError`; paths become text"
-    cfg = replace(cfg, **{k:str(v) for k,v in vars(cfg).items() if isinstance(v, PurePath)}, crop=tuple(cfg.crop))
+    cfg = replace(cfg, **{k:str(v) for k,v in vars(cfg).items() if isinstance(v, PurePath)}, crop=_cast('crop', cfg.crop, (0,0), where))
     for k,c in _choices.items():
         if getattr(cfg,k) not in c: raise ConfigError(
             f"{where}: {k}={getattr(cfg,k)!r} should be one of {', '.join(c)}")

@@ -15,7 +15,7 @@ generated people, in 611 steps of 36 (66 thousand F, which are not counted; --pe
 these people also stay that share of each labelled batch. --set are settings that all arms share (they are
 not part of the results' name: --tag is); --devices with commas start a process each. A killed study continues
 with the same command, and several processes may share it with other --seeds or --arms."""
-import argparse, json, random, shutil, sys
+import argparse, json, random, re, shutil, sys
 from pathlib import Path
 import numpy as np, torch, fastai.basics
 from filelock import FileLock
@@ -112,11 +112,11 @@ taken = dict(steps='--steps', lr='--lr', camera='--camera', sweep_views='--looks
 
 def refuse(p, a):
     "The seeds; ends with a message where an option makes no sense"
-    if not all(s.strip().isdigit() for s in a.seeds.split(',')): p.error(f'--seeds={a.seeds}: give numbers, e.g. 0,1,2')
+    if not all(re.fullmatch('[0-9]+', s.strip()) for s in a.seeds.split(',')): p.error(f'--seeds={a.seeds}: give numbers, e.g. 0,1,2')
     if not (Path(a.data)/'train.json').is_file(): p.error(f'{a.data}: has no train.json; see above what DATA holds')
     n = len(json.loads((Path(a.data)/'train.json').read_text())['images'])
     if not 0<a.labels<n: p.error(f'--labels={a.labels}: between 1 and {n-1} of the {n} people of train.json')
-    if '/' in a.tag: p.error(f'--tag={a.tag}: is part of a file name')
+    if re.search(r'[/\\]', a.tag): p.error(f'--tag={a.tag}: is part of a file name')
     if a.extra and not a.people: p.error('--extra needs --people, which draws them')
     for o in a.set.split():
         if '=' not in o: p.error(f'--set: {o!r} is not key=value')

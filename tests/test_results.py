@@ -60,7 +60,7 @@ changes = {
     'agreement of the teachers in gate and fusion':('mechanisms','agreement','spine','kept_accuracy'),
     'style transfer':('domain','style (FDA) on labels','neither',''),
     'structure priors, weights and silence':('mechanisms','structure','spine',''),
-    'one teacher, one look':('teachers','one teacher, one view','two teachers',''),
+    'one teacher, one view':('teachers','one teacher, one view','two teachers',''),
     'two strong views':('views','M=2','M=1',''),
     'three strong views':('views','M=3','M=1',''),
     'a fixed threshold of .5':('thresholds','fixed .5','as it is',''),
@@ -79,7 +79,7 @@ real = {
     'a fixed threshold of .5':('parts_more','fixed threshold','as it is'),
     'limb CutMix (on .3 of the views; real: .5)':('parts_more','limb CutMix','as it is'),
     **{n:('parts',a,'as it is') for n,a in {
-        'one teacher, one look':'one teacher, one view', 'two strong views':'two views',
+        'one teacher, one view':'one teacher, one view', 'two strong views':'two views',
         'three strong views':'three views', 'a gate for whole people too':'gate for people too',
         'no gate at all':'no gate',
         'structure priors, weights and silence':'structure',

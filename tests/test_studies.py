@@ -48,9 +48,9 @@ def test_study_of_real_people(data, tmp_path):
                                         (('--set','widht=3'), 'widht'),
                                         (('--extra','.5'), '--extra needs --people'),
                                         (('--set','steps=40'), 'there is --steps'),
-                                        (('--seeds','0-2'), 'give numbers'),
+                                        (('--seeds','0-2'), 'give numbers'), (('--seeds','²'), 'give numbers'),
                                         (('--labels','12'), 'between 1 and 11'),
-                                        (('--tag','a/b'), 'part of a file name'),
+                                        (('--tag','a/b'), 'part of a file name'), (('--tag','a\\b'), 'part of a file name'),
                                         (('--arms','semi vews=3'), 'vews')])
 def test_study_refuses(data, tmp_path, args, words):
     p = study(tmp_path, str(data), '--labels','6', *args)
