@@ -741,6 +741,7 @@ def run_study(
     "Run all arms with all seeds that are not finished, then report"
     if isinstance(study, str): name,study = study,get_study(study)
     say = (lambda *a: None) if quiet else (lambda *a: print(*a, flush=True))
+    for d in devices: best_device(d)
     _stems(tests); cfg = whole_epochs(check_config(cfg)); jobs = plan(study, cfg, out, seeds)
     open_study(out, cfg, name, study, tests, command or f'sagepose ablate {name}')
     say(f'{study.question}\n\n{show_plan(jobs).to_string(index=False)}\n')
@@ -973,8 +974,8 @@ def _markdown(self):
     "Question, table and notes"
     from sagepose.visuals import as_markdown
     rows = as_markdown(self.table) if len(self.table) else 'Nothing is finished yet.'
-    return '\n'.join([f'**{self.study.question}** PCK@.2 of the torso in percent, '
-                      'means with 95 % intervals over the seeds.', '', rows, '',
+    return '\n'.join([f'**{self.study.question}** PCK@.2 in percent (unit: the torso, or the box of all joints '
+                      'where a skeleton has none), means with 95 % intervals over the seeds.', '', rows, '',
                       *(f'- {n}' for n in self.notes)])
 
 def _brief(self):
@@ -996,7 +997,8 @@ def _html(self):
             '<style>body{font-family:sans-serif;margin:2em}'
             'td,th{padding:.2em .7em;text-align:right}td:first-child{text-align:left}</style>'
             f'<h1>{self.name}</h1><p>{html.escape(self.study.question)} '
-            'PCK@.2 of the torso in percent, means with 95 % intervals.</p>'
+            'PCK@.2 in percent (unit: the torso, or the box of all joints where a skeleton has none), '
+            'means with 95 % intervals.</p>'
             f'{self.table.to_html(index=False, border=0)}<ul>{notes}</ul>'
             +''.join(map(img, self.figures.values())))
 Report.markdown,Report.brief,Report.html = _markdown,_brief,_html
@@ -1140,7 +1142,8 @@ def show_gains(
 ):                  # the figure
     "How far `arm` is ahead of its rivals, study by study; each stroke is a seed"
     import matplotlib.pyplot as plt, seaborn as sns
-    if len(against)>len(_rival_colours): raise SagePoseError(f"show_gains: {len(against)} rivals are too many to be told apart")
+    if len(against)>len(_rival_colours): raise SagePoseError(
+        f"show_gains: {len(against)} rivals are too many to be told apart")
     fig,ax = plt.subplots(figsize=(7, .42*len(reports)+.7), dpi=80)
     for y,r in enumerate(reports.values()): _lead_rows(ax, y, r.data, arm, against)
     ax.axvline(0, c='#333333', lw=.8)
@@ -1152,6 +1155,7 @@ def show_gains(
     sns.despine(fig, left=True); fig.tight_layout(pad=.4, rect=(0,0,1,1-.25/fig.get_figheight())); plt.close(fig)
     return fig
 
+# %% ../nbs/50_ablations.ipynb #66523c9c
 _rival_colours = 'labels','left','geometry','appearance','student','dropped'
 
 def _lead_rows(ax, y, df, arm, against):

@@ -192,7 +192,8 @@ def _triplets(a, sk, say):
     "Keypoints of the annotation `a` as (k,3), or None with the reason said"
     e,kp = f"annotation {a['id']}",a.get('keypoints')
     bad = lambda m: say('error', 'keypoints', e, m)
-    if not isinstance(kp, list): return bad("has no list 'keypoints'")
+    if not isinstance(kp, list): return bad(
+        "has no list 'keypoints'; leave out whoever is not labelled, or write zeros")
     if len(kp)%3: return bad(f'has {len(kp)} numbers as keypoints, not triplets x,y,v')
     if len(kp)!=3*len(sk):
         return bad(f"has {len(kp)//3} keypoints, skeleton '{sk.name}' has {len(sk)}")
@@ -284,7 +285,8 @@ def _skeleton_of(d, skeleton, say):
     "The skeleton to check `d` against: the one given, else that of its category"
     cats = [c for c in categories(d) if c.get('keypoints')]
     if skeleton is None:
-        if not cats: return say('error', 'skeleton', '', 'no category names its keypoints')
+        if not cats: return say('error', 'skeleton', '', 'no category names its keypoints; '
+                              "name the skeleton (skeleton=coco17; sagepose check --skeleton coco17)")
         try: return Skeleton.from_coco(cats[0], 'categories')
         except (TypeError,ValueError) as e: return say('error', 'skeleton', '', str(e))
     sk = get_skeleton(skeleton)
@@ -357,7 +359,7 @@ def _from_coco(name, path, root, skeleton, ids, say, sizes):
     if not images: say('error', 'empty', '', 'has no image')
     wh = {i['id']:_size(i) for i in images}
     used = _check_anns(src, anns, wh, d, skeleton, say); _check_corners(src, wh, say)
-    sizes[name] = f'{Path(path).name}, {len(images)} images, {used} persons'
+    sizes[name] = f'{Path(path).name}, {len(images)} images, {used}'
     return src
 
 # %% ../nbs/11_check.ipynb #98f17214
@@ -391,21 +393,20 @@ def no_unit(
 
 # %% ../nbs/11_check.ipynb #333b1c03
 def _check_anns(src, anns, wh, d, skeleton, say):
-    "Check all `anns`, gather boxes into `src`; how many persons can be used"
+    "Check all `anns`, gather boxes into `src`; how many persons can be used, in words"
     sk   = _skeleton_of(d, skeleton, say) if src.name!='unlabelled' else None
-    anns = of_category(anns, d, sk or (skeleton and get_skeleton(skeleton)))
-    kinds = {a.get('category_id') for a in anns}
-    if not sk and len(kinds)>1: say('warning', 'category', '', f'boxes of {len(kinds)} categories, which '
-                                    'are all used; is each of them one of the people?')
-    seen = np.zeros(len(sk) if sk else 0, int); used,scaled = 0,0
+    anns = _wanted(anns, d, sk, skeleton, say)
+    if src.name=='labelled' and sk and not sk.flips: say('warning', 'flips', '', 'no two names are left and right of '
+        'each other, so mirrored views exchange none; if some are, name the pairs in a skeleton file (`flips`)')
+    seen = np.zeros(len(sk) if sk else 0, int); used = scaled = bare = 0
     for a in anns:
         e = f"annotation {a['id']}"
         if a['image_id'] not in wh:
             say('error', 'image_id', e, f"image {a['image_id']} is not in 'images'"); continue
         if a.get('iscrowd'): continue
         if sk:
-            x = _triplets(a, sk, say)
-            if x is None or not (x[:,2]>0).any(): continue
+            x = _triplets(a, sk, say); none = x is None or not (x[:,2]>0).any(); bare += none
+            if none: continue
             seen += x[:,2]>0; _check_places(a, x, wh[a['image_id']], sk, say)
             scaled += any((x[[*p],2]>0).all() for p in sk.torso) if sk.torso else (x[:,2]>0).sum()>1
         elif src.name!='unlabelled': continue
@@ -415,7 +416,20 @@ def _check_anns(src, anns, wh, d, skeleton, say):
             say('error', 'area', e, f"area is {a['area']!r}, not a number")
     _check_use(used, seen, sk, src, say)
     if used and sk and not scaled: say('error' if src.name=='val' else 'warning', 'torso', '', no_unit(sk))
-    return used
+    return f'{used} persons'+f', {bare} without a labelled joint'*(bare>0)
+
+# %% ../nbs/11_check.ipynb #7d61991b
+def _wanted(anns, d, sk, skeleton, say):
+    "Those of `anns` that are used; a warning where that may not be what was meant"
+    use = of_category(anns, d, sk or (skeleton and get_skeleton(skeleton)))
+    kinds = {a.get('category_id') for a in use}
+    if not sk and len(kinds)>1: say('warning', 'category', '', f'boxes of {len(kinds)} categories, which '
+                                    'are all used; is each of them one of the people?')
+    for c in [c for c in categories(d) if sk and c.get('keypoints') and c.get('id') not in kinds]:
+        n = sum(a.get('category_id')==c.get('id') and not a.get('iscrowd') for a in anns)
+        if n: say('warning', 'category', f"category {c['id']}", f"{n} annotations of {c.get('name')!r}, which has "
+                  "keypoints of its own, are not used; `skeleton` chooses between categories")
+    return use
 
 # %% ../nbs/11_check.ipynb #b0ba8e08
 def _check_use(used, seen, sk, src, say):

@@ -11,6 +11,7 @@ __all__ = ['commands', 'order', 'command', 'arg', 'parser', 'check_cmd', 'check_
 # %% ../nbs/41_cli.ipynb #66049b18
 import argparse, io, json, os, shutil, sys
 from pathlib import Path
+from shlex import quote
 from .skeleton import SagePoseError, nearest
 from .config import *
 
@@ -110,7 +111,7 @@ def train_cmd(a):
     m = json.loads((out/'metrics.json').read_text())
     b = m['best']
     print(f"PCK@.2 {100*m['pck']:.1f}, best {100*b['pck']:.1f} at step {b['step']:.0f}. "
-          f"The run is in {out}; try\n  sagepose predict {out} photo.jpg")
+          f"The run is in {out}; try\n  sagepose predict {quote(str(out))} photo.jpg")
     return 0
 
 def _stopped(out):
@@ -118,7 +119,7 @@ def _stopped(out):
     ck = sorted(Path(out).glob('checkpoint/epoch*'))
     how = "there is no checkpoint yet"
     if ck: how = (f"the checkpoint is {ck[-1]}; continue with\n"
-                  f"  sagepose train {out}/config.yaml --resume")
+                  f"  sagepose train {quote(f'{out}/config.yaml')} --resume")
     print(f"\nsagepose: stopped; {how}", file=sys.stderr)
     return 130
 
@@ -396,10 +397,10 @@ def people_cmd(a):
     from sagepose.people import write_people
     out = write_people(a.out, a.labelled, a.unlabelled, a.val, _size_of(a.size), a.skeleton, a.seed,
                        a.overwrite, workers=min(cpu_cores(), 8))
-    val = f'val={out}/val.json '*(a.val>0)
+    at = quote(str(out)); val = f'val={at}/val.json '*(a.val>0)
     print(f"""{a.labelled+a.unlabelled+a.val} people are in {out}; to start from them, and to keep them as half of each batch:
-  sagepose train semi=false labelled={out}/labelled.json {val}out=runs/start
-  sagepose train semi=false init=runs/start labelled=labels.json extra={out}/labelled.json out=runs/mine""")
+  sagepose train semi=false labelled={at}/labelled.json {val}out=runs/start
+  sagepose train semi=false init=runs/start labelled=labels.json extra={at}/labelled.json out=runs/mine""")
     return 0
 
 # %% ../nbs/41_cli.ipynb #fef2eb33

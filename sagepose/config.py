@@ -223,14 +223,14 @@ def whole_epochs(
     cfg:PoseConfig
 ):              # `PoseConfig` whose `steps` are a multiple of its `epoch_steps`
     "`cfg` with epochs of nearly `epoch_steps`, whole accumulations each, that make up nearly `steps`"
-    n = max(round(cfg.steps/cfg.epoch_steps), 1)
+    n = max(min(round(cfg.steps/cfg.epoch_steps), cfg.steps//cfg.accum), 1)
     e = max(round(cfg.steps/n/cfg.accum), 1)*cfg.accum
     return replace(cfg, steps=n*e, epoch_steps=e)
 
 # %% ../nbs/30_config.ipynb #b8a6aefa
 def override(
     cfg:PoseConfig,
-    where='command line',   # for error messages
+    where='override',       # for error messages
     **kw                    # new values, as their types or as strings
 ):                          # a new `PoseConfig`
     "`cfg` with some values changed, those of a `recipe` first; unknown names are refused"
@@ -262,7 +262,7 @@ def read_config(
         cfg = _override(cfg, path, {str(k):v for k,v in read_yaml(path, ConfigError).items()})
     bad = [o for o in overrides if '=' not in o]
     if bad: raise ConfigError(f"{bad[0]!r} is not key=value")
-    return override(cfg, **dict(o.split('=',1) for o in overrides))
+    return override(cfg, 'command line', **dict(o.split('=',1) for o in overrides))
 
 # %% ../nbs/30_config.ipynb #5cd87b9a
 _choices = dict(
@@ -297,7 +297,8 @@ def _check_numbers(cfg, where):
 # %% ../nbs/30_config.ipynb #bdc5bf90
 def check_config(cfg, where='config'):
     "`cfg` if its values make sense together, else `ConfigError`; paths become text"
-    cfg = replace(cfg, **{k:str(v) for k,v in vars(cfg).items() if isinstance(v, PurePath)}, crop=_cast('crop', cfg.crop, (0,0), where))
+    text = {k:str(v) for k,v in vars(cfg).items() if isinstance(v, PurePath)}
+    cfg = replace(cfg, **text, crop=_cast('crop', cfg.crop, (0,0), where))
     for k,c in _choices.items():
         if getattr(cfg,k) not in c: raise ConfigError(
             f"{where}: {k}={getattr(cfg,k)!r} should be one of {', '.join(c)}")
@@ -305,11 +306,7 @@ def check_config(cfg, where='config'):
     if min(cfg.crop)<32: raise ConfigError(f"{where}: crop={cfg.crop} should be at least 32 pixels")
     if cfg.stage2<cfg.stage1: raise ConfigError(
         f"{where}: stage2={cfg.stage2} comes before stage1={cfg.stage1}")
-    if cfg.bs0 and cfg.accum>1: raise ConfigError(
-        f"{where}: bs0={cfg.bs0} changes the batch, which accum={cfg.accum} cannot follow; "
-        "use one of them")
-    if cfg.extra_share==1: raise ConfigError(
-        f"{where}: extra_share=1 leaves no place for the people of `labelled`")
+    _check_people(cfg, where)
     if cfg.fda+cfg.adain>1: raise ConfigError(
         f"{where}: fda={cfg.fda} and adain={cfg.adain} are chances of one crop; together at most 1")
     if cfg.prior_lo>cfg.prior_hi: raise ConfigError(
@@ -322,6 +319,19 @@ def check_config(cfg, where='config'):
     if cfg.trust=='correct' and cfg.calibrate=='none': raise ConfigError(
         f"{where}: trust=correct needs calibrate=logistic or isotonic")
     return cfg
+
+# %% ../nbs/30_config.ipynb #112de782
+def _check_people(cfg, where):
+    "Batches and the people in them fit together"
+    if cfg.bs0 and cfg.accum>1: raise ConfigError(
+        f"{where}: bs0={cfg.bs0} changes the batch, which accum={cfg.accum} cannot follow; "
+        "use one of them")
+    if cfg.accum>cfg.steps: raise ConfigError(
+        f"{where}: accum={cfg.accum} batches make one step of the optimiser, and there are but steps={cfg.steps}")
+    if cfg.boxes and not cfg.unlabelled: raise ConfigError(
+        f"{where}: boxes={cfg.boxes} are those of `unlabelled`, which is empty")
+    if cfg.extra_share==1: raise ConfigError(
+        f"{where}: extra_share=1 leaves no place for the people of `labelled`")
 
 # %% ../nbs/30_config.ipynb #b584a83e
 def _check_refresh(cfg, where):

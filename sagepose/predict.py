@@ -203,11 +203,11 @@ def _as_coco(ps):
 def scores(
     kpts, conf,     # (n,k,2) image pixels, (n,k), in the order of `ps`
     ps              # labelled `PoseSet`
-):                  # dictionary: pck, pck_1, pckh, AP, AP50, AP75, AR, n, unmeasured, errors, per_joint
+):                  # dictionary: pck, pck_1, pckh, AP, AP50, AP75, AR, n, unit, unmeasured, errors, per_joint
     "How good predictions are"
     kp,gt,vis = (torch.as_tensor(x) for x in (kpts, ps.kpts, ps.vis)); sk = ps.sk
     s = pck_scale(gt, vis, sk)
-    r = dict(n=len(ps), unmeasured=n_unscaled(s), pck=pck(kp, gt, vis, s).item(),
+    r = dict(n=len(ps), unit=pck_unit(sk), unmeasured=n_unscaled(s), pck=pck(kp, gt, vis, s).item(),
              pck_1=pck(kp, gt, vis, s, .1).item())
     if sk.head: r['pckh'] = pck(kp, gt, vis, head_scale(gt, vis, sk), .5).item()
     ap = oks_ap(coco_results(ps.image_ids, kpts, conf), _as_coco(ps), sk)
@@ -238,7 +238,7 @@ def score_table(
     names = {'pck':'PCK@.2', 'pck_1':'PCK@.1', 'pckh':'PCKh@.5'}
     names |= {k:k for k in ('AP','AP50','AP75','AR')}
     top,un = [(n,r[k]) for k,n in names.items() if k in r],r['unmeasured']
-    rows = [f"{r['n']} people"+(f', {un} without a scale' if un else ''), '']
+    rows = [f"{r['n']} people"+(f', {un} without a scale' if un else '')+f"; unit of PCK: {r['unit']}", '']
     rows += ['  '.join(f'{n:>7}' for n,_ in top), '  '.join(f' {f(v)}' for _,v in top), '']
     w = max(map(len, r['per_joint']))
     cols = dict(pck='PCK@.2', pck_1='PCK@.1', **{n:n for n in error_names[1:]})
@@ -295,7 +295,7 @@ def _jobs(what, boxes=None, root=None, sk=None):
 
 # %% ../nbs/40_predict.ipynb #8abd4f73
 def _coco_jobs(what, root, sk=None):
-    "Jobs of a COCO file; images without any annotation are one person"
+    "Jobs of a COCO file: its boxes, or, if it has no annotations, each image as one person"
     d = read_json(what, dict); root = Path(root or what.parent); bs,ids = {},{}
     def say(level, kind, at, text): raise SagePoseError(f"{what}, {at or 'top level'}: {text}")
     images = _entries(d, 'images', ('id','file_name'), say)
@@ -308,6 +308,8 @@ def _coco_jobs(what, root, sk=None):
         for d_,v in ((bs,a['bbox']), (ids,a.get('id'))): d_.setdefault(a['image_id'], []).append(v)
     bad = [m for i in images if (m := _bad_name(i['file_name']))]
     if bad: raise SagePoseError(f"{what}: {bad[0]}")
+    if anns and all(a.get('iscrowd') for a in anns): raise SagePoseError(
+        f"{what}: all its annotations are crowds; nobody's box is there to predict in")
     ims = [i for i in images if i['id'] in bs] if bs else images
     if not ims: raise SagePoseError(f"{what}: lists no image")
     at = lambda i: (i['id'], bs.get(i['id']), ids.get(i['id']))
@@ -408,6 +410,7 @@ def predict_paths(
             bad.append(r) if isinstance(r, str) else recs.extend(r)
     if not recs:
         shutil.rmtree(part)     # an earlier prediction stays
+        if not any(Path(out).iterdir()): Path(out).rmdir()
         raise SagePoseError(bad[0] if bad else f"{what}: no person to predict")
     _write(part, recs, pred.sk); _put(part, out)
     return dict(people=len(recs), images=len(jobs)-len(bad), skipped=bad, out=out)

@@ -191,6 +191,7 @@ def save_eval_model(learn, folder):
 def _prepare(cfg, resume, overwrite):
     "The checkpoint to go on from, or `None`; raises `SagePoseError` where something would be lost"
     out = Path(cfg.out); done = (out/'metrics.json').exists()
+    if resume and overwrite: raise SagePoseError(f"{out}: --resume goes on and --overwrite begins again; use one of them")
     ck = load_checkpoint(out) if resume else None
     if cfg.init and Path(cfg.init).resolve() in (out.resolve(), out.resolve()/'best'): raise SagePoseError(
         f"init={cfg.init} is in {out}, which this run writes; choose another `out`")
@@ -207,6 +208,15 @@ def _prepare(cfg, resume, overwrite):
     elif not overwrite and (out/'model.safetensors').exists(): raise SagePoseError(
         f"{out}: holds a model, which this run would write over; choose another `out`, or --overwrite")
     return ck
+
+# %% ../nbs/32_runs.ipynb #01428a4f
+def _alone():
+    "Raise `SagePoseError` in a process that a launcher started beside others"
+    n = os.environ.get('WORLD_SIZE', '1')
+    d = torch.distributed
+    if n!='1' and not (d.is_available() and d.is_initialized()): raise SagePoseError(
+        f"WORLD_SIZE={n}: a run is one process on one device; start it without torchrun or accelerate launch "
+        "(sagepose ablate --devices cuda:0,cuda:1 trains arms side by side)")
 
 def _set_aside(out, text):
     "Give a configuration of the user's own in `out` another name, unless it says the same"
@@ -254,7 +264,7 @@ def versions():
 
 # %% ../nbs/32_runs.ipynb #b79ea3e9
 def train(
-    cfg:PoseConfig,
+    cfg:PoseConfig,     # or the YAML file of one
     resume=False,       # continue an unfinished run
     overwrite=False,    # replace a run in the same folder
     quiet=False,        # print nothing
@@ -262,7 +272,7 @@ def train(
     task=PoseTask       # what makes the Learner: a subclass for another way to train
 ):                      # the run's folder
     "Train, log and save; Ctrl-C leaves a checkpoint that `resume` continues from"
-    cfg = whole_epochs(check_config(cfg)); text,ck = dump_config(cfg),_prepare(cfg, resume, overwrite)
+    _alone(); cfg = whole_epochs(check_config(read_config(cfg) if isinstance(cfg, (str,Path)) else cfg)); text,ck = dump_config(cfg),_prepare(cfg, resume, overwrite)
     out,task = Path(cfg.out),task(cfg, model)
     log = RunLog(cfg, quiet=quiet, **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))
     learn = task.learner([log, *cbs])   # what can go wrong has gone wrong by now

@@ -130,8 +130,9 @@ Skeleton.flip_index.__set_name__(Skeleton, 'flip_index')
 # %% ../nbs/00_skeleton.ipynb #8b1ad3b4
 def _side(name, first):
     "'left' or 'right' of a keypoint in a flip pair, from its `name`, else by its place in the pair"
-    m = re.search(r'(?:^|[^a-z])(left|right|l|r)(?:[^a-z]|$)|^(left|right)|(left|right)$', name.lower())
-    return (dict(l='left', r='right')[next(s for s in m.groups() if s)[0]] if m
+    m = (re.search(r'(?:^|[^a-z])(left|right|l|r)(?:[^a-z]|$)|^(left|right)|(left|right)$', name.lower())
+         or re.search(r'^([LR])(?=[A-Z\d])|(?<=[a-z\d])([LR])(?=\d*$)', name))
+    return (dict(l='left', r='right')[next(s for s in m.groups() if s)[0].lower()] if m
             else 'left' if first else 'right')
 
 @property
@@ -236,9 +237,9 @@ def _mirror_name(n):
     def sub(m):
         t = swap[m[2].lower()]
         return m[1]+(t.upper() if m[2].isupper() else t.capitalize() if m[2][0].isupper() else t)
-    for pat in (r'(^|[_\W])(left|right|l|r)(?=[_\W]|$)', r'(^|[_\W])(left|right)',
-                r'()(left|right)$'):
-        if re.search(pat, n, re.I): return re.sub(pat, sub, n, count=1, flags=re.I)
+    for pat in (r'(?i)(^|[_\W])(left|right|l|r)(?=[_\W]|$)', r'(?i)(^|[_\W])(left|right)',
+                r'(?i)()(left|right)$', r'^()([LR])(?=[A-Z\d])', r'(?<=[a-z\d])()([LR])(?=\d*$)'):
+        if re.search(pat, n): return re.sub(pat, sub, n, count=1)
 
 def find_flips(
     names           # keypoint names

@@ -82,6 +82,7 @@ def _nobody(cfg):
             "name the labelled ones (labelled_ids), or give `unlabelled`" if cfg.pool else
             "no unlabelled people: set `unlabelled` to a COCO JSON or a folder, or semi=false to train on labels only")
 
+# %% ../nbs/31_training.ipynb #a6a66d7e
 def _match(u, path, sk, root, ids=True):
     "Hidden labels for the people of `u`, visibility 0 where there are none"
     n,k = len(u),len(sk)
@@ -544,15 +545,17 @@ class LossOnDevice(Callback):
 
 # %% ../nbs/31_training.ipynb #1979cf8f
 class PoseMetrics(Callback):
-    "PCK over the validation set: `learn.scores`"
-    order = 60
+    "PCK over the validation set: `learn.scores`; `pck` in the recorder, for callbacks that watch it"
+    order = Recorder.order-1
     def __init__(self, cfg, sk): self.cfg,self.sk = cfg,sk
     def before_validate(self): self.out = []
+    def pck(self): return getattr(self.learn, 'scores', {}).get('pck')
     def after_batch(self):
         if self.training: return
         kp,_ = decode(heights(heatmaps(self.pred)[0], self.model.ce), self.cfg.crop)
         self.out.append([t.cpu() for t in (kp,*self.truth)])
     def after_validate(self):
+        if not self.out: return     # `lr_find` leaves validation out
         kp,gt,vis = (torch.cat(t) for t in zip(*self.out))
         self.learn.preds = kp
         s = pck_scale(gt, vis, self.sk)
@@ -614,12 +617,14 @@ def truths(self:PseudoLog, p):
 # %% ../nbs/31_training.ipynb #b88ce9cc
 def best_device(name=''):
     "The device called `name`, or a GPU where there is one, else the CPU"
-    if name.startswith('cuda') and not torch.cuda.is_available():
-        raise ConfigError(f"device={name}: PyTorch sees no GPU here; "
-                          "leave `device` empty to take the best there is")
-    try: return torch.device(name or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    try: d = torch.device(name or ('cuda' if torch.cuda.is_available() else 'cpu'))
     except RuntimeError: raise ConfigError(f"device={name}: PyTorch knows no such device; it should "
                                            "be like cpu, cuda, cuda:1, mps, or empty") from None
+    n = torch.cuda.device_count()
+    if d.type=='cuda' and (d.index or 0)>=n:
+        raise ConfigError(f"device={name}: PyTorch sees {n or 'no'} GPU{'s'*(n>1)} here; "
+                          "leave `device` empty to take the best there is")
+    return d
 
 def lr_schedule(
     lr,             # peak
@@ -709,7 +714,7 @@ class PoseTask:
         self.model.ce = self.cfg.sigma if cfg.loss=='ce' else 0.      # see `answers`
         self.device = best_device(cfg.device); _warm(cfg, self.device)
         own = 'no `val`: PCK and the best model are judged on the labelled people themselves'
-        self.notes = [] if self.sets.val else [own]
+        self.notes = [own]*(not self.sets.val)+[f'unit of PCK: {pck_unit(self.sk)}']*(not self.sk.torso)
         self._loaders()
 
 # %% ../nbs/31_training.ipynb #1711f1bc
@@ -769,14 +774,15 @@ def learner(self:PoseTask,
     dls,norm = self.dls(),(self.mean, self.std)
     if c.channels_last: self.model.to(memory_format=torch.channels_last)
     self.pose_batch,self.teachers = PoseBatch(*args, *norm),Teachers(c)
-    use = [Seeded(c.seed), self.pose_batch, self.teachers, PoseMetrics(c, self.sk),
-           LossOnDevice(), *cbs]
+    score = PoseMetrics(c, self.sk)
+    use = [Seeded(c.seed), self.pose_batch, self.teachers, score, LossOnDevice(), *cbs]
     if c.accum>1: use.append(GradientAccumulation(n_acc=c.accum*dls.train.bs))
     if c.fp16: use.append(MixedPrecision())
     if c.clip: use.append(GradientClip(c.clip))
     if c.semi: use += self.semi_callbacks(args, norm)
     learn = Learner(dls, self.model.to(self.device), PoseLoss(c.loss, c.sigma), lr=c.lr, cbs=use,
-                    opt_func=partial(Adam, decouple_wd=True, wd=c.wd, eps=1e-8), model_dir='.')
+                    opt_func=partial(Adam, decouple_wd=True, wd=c.wd, eps=1e-8), model_dir='.',
+                    metrics=ValueMetric(score.pck, 'pck'))
     learn.teachers,learn.pl,learn.task = self.teachers,None,self
     if c.semi: learn.pseudo_labels = self.pseudo
     return learn

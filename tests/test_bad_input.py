@@ -12,6 +12,7 @@ from sagepose.models import PoseModel,save_model
 from sagepose.people import write_people
 from sagepose.predict import evaluate,predict_paths
 from sagepose.runs import train
+from sagepose.ablations import run_study
 from sagepose.skeleton import SagePoseError,coco17,lsp14
 
 CROP = (64,48)
@@ -243,3 +244,15 @@ def test_init_that_would_be_removed(run, data, tmp_path):
         again = cfg(data, init=tmp_path/'a'/'best', out=o)
         refused(lambda: train(again, overwrite=True, quiet=True), 'which this run writes')
     assert (tmp_path/'a'/'best'/'model.safetensors').exists()
+
+def test_a_launcher_of_several_processes_is_refused(copy, monkeypatch):
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    refused(lambda: train(cfg(copy), quiet=True), 'WORLD_SIZE=2', 'one process')
+    assert not (copy/'run').exists()
+
+def test_a_study_on_a_gpu_that_is_not_there(copy):
+    refused(lambda: run_study('baselines', cfg(copy), copy/'study', devices=('cuda:98','cuda:99')), 'device=cuda:98')
+    assert not (copy/'study').exists()
+
+def test_resume_and_overwrite_exclude_each_other(copy):
+    refused(lambda: train(cfg(copy), resume=True, overwrite=True, quiet=True), 'use one of them')

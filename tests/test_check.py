@@ -161,7 +161,24 @@ def test_crowds_and_empty_people_are_skipped(folder):
     A(d,1).update(iscrowd=1, keypoints=[], bbox=[0,0,0,0])
     A(d,2).update(keypoints=[0]*42, num_keypoints=0, bbox=[0,0,0,0])
     rep = check_data(save(folder, d))
-    assert rep.ok and rep.sizes['labelled']=='a.json, 3 images, 1 persons'
+    assert rep.ok and rep.sizes['labelled']=='a.json, 3 images, 1 persons, 1 without a labelled joint'
+
+def test_a_category_that_is_left_out_is_named(folder):
+    d = coco(range(3)); dog = dict(id=2, name='dog', keypoints=['nose','tail'], skeleton=[])
+    d['annotations'] += [dict(id=9, image_id=0, category_id=2, bbox=[1,1,9,9], keypoints=[2,2,2,3,3,2])]
+    d['categories'] = [*d['categories'], dog]; rep = check_data(save(folder, d))
+    assert [f.kind for f in rep.warnings]==['category'] and "1 annotations of 'dog'" in rep.warnings[0].message
+    d['categories'] = [dog, d['categories'][0]]     # the first one with keypoints is read
+    assert "3 annotations of 'person'" in check_data(save(folder, d)).warnings[0].message
+    rep = check_data(save(folder, d), skeleton='lsp14'); assert rep.sizes['labelled']=='a.json, 3 images, 3 persons'
+
+def test_no_pairs_are_named(folder):
+    d = coco(range(3)); names = d['categories'][0]['keypoints']
+    d['categories'][0]['keypoints'] = [f'p{i}' for i in range(14)]
+    assert [f.kind for f in check_data(save(folder, d)).warnings]==['flips']
+    d['categories'][0]['keypoints'] = [n.replace('left_','L').replace('right_','R') if '_' in n else n for n in names]
+    d['categories'][0]['keypoints'] = [n[0]+n[1:].capitalize() if n[0] in 'LR' else n for n in d['categories'][0]['keypoints']]
+    assert not check_data(save(folder, d)).findings
 
 def test_folders(folder):
     p = save(folder, coco(range(3))); crops = folder/'crops'; crops.mkdir()
