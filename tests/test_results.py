@@ -165,6 +165,9 @@ def test_generated_people_beside_labels():
     d = read_results(root/'results/lsp14_100_128_people6000_extra_846_baselines.json').data
     a = by_seed(d, 'method'); said = f'the method loses on that set ({num(a.mean())}, one seed)'
     assert a.size==1 and said in flat, said
+    d = read_results(root/'results/lsp14_100_128_people6000_extra_846_anew.json').data
+    c = difference(d, 'begins anew', 'labels only'); said = f'begins anew ends {span(c)} from labels alone (three seeds'
+    assert c.n==3 and said in flat, said
 
 def test_structure_on_real_people():
     d = read_results(root/'results/lsp14_100_128_parts.json').data
