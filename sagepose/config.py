@@ -410,7 +410,7 @@ def show_stages(cfg, ax=None):
         ax.axvspan(a, b, color='#808080', alpha=.08+.08*int(n[0]))
         ax.text((a+b)/2, top*(1.06+.12*(int(n[0])%2)), n, ha='center', fontsize=7, color='#808080')
     ax.set(xlim=(0,1), ylim=(0,1.3*top), xlabel='share of the run')
-    ax.legend(fontsize=7, frameon=False, loc='center right')
+    ax.legend(fontsize=7, frameon=False, loc='center left', bbox_to_anchor=(1,.5))
     return ax
 
 # %% ../nbs/30_config.ipynb #9ff23343

@@ -549,7 +549,7 @@ class PoseMetrics(Callback):
     order = Recorder.order-1
     def __init__(self, cfg, sk): self.cfg,self.sk = cfg,sk
     def before_validate(self): self.out = []
-    def pck(self): return getattr(self.learn, 'scores', {}).get('pck')
+    def last(self): return getattr(self.learn, 'scores', {}).get('pck')
     def after_batch(self):
         if self.training: return
         kp,_ = decode(heights(heatmaps(self.pred)[0], self.model.ce), self.cfg.crop)
@@ -782,7 +782,7 @@ def learner(self:PoseTask,
     if c.semi: use += self.semi_callbacks(args, norm)
     learn = Learner(dls, self.model.to(self.device), PoseLoss(c.loss, c.sigma), lr=c.lr, cbs=use,
                     opt_func=partial(Adam, decouple_wd=True, wd=c.wd, eps=1e-8), model_dir='.',
-                    metrics=ValueMetric(score.pck, 'pck'))
+                    metrics=ValueMetric(score.last, 'pck'))
     learn.teachers,learn.pl,learn.task = self.teachers,None,self
     if c.semi: learn.pseudo_labels = self.pseudo
     return learn
