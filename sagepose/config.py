@@ -225,12 +225,13 @@ def whole_epochs(
     "`cfg` with epochs of nearly `epoch_steps`, whole accumulations each, that make up nearly `steps`"
     n = max(min(round(cfg.steps/cfg.epoch_steps), cfg.steps//cfg.accum), 1)
     e = max(round(cfg.steps/n/cfg.accum), 1)*cfg.accum
+    if cfg.accum>1: e = max(min(e, cfg.steps//cfg.accum*cfg.accum), cfg.accum); n = max(cfg.steps//e, 1)
     return replace(cfg, steps=n*e, epoch_steps=e)
 
 # %% ../nbs/30_config.ipynb #b8a6aefa
 def override(
     cfg:PoseConfig,
-    where='override',       # for error messages
+    where='override', /,    # for error messages
     **kw                    # new values, as their types or as strings
 ):                          # a new `PoseConfig`
     "`cfg` with some values changed, those of a `recipe` first; unknown names are refused"

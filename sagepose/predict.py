@@ -404,13 +404,14 @@ def predict_paths(
     pred = run if isinstance(run, Predictor) else load(run, device)
     jobs = _jobs(what, boxes, root, pred.sk)
     if draw and not boxes: refuse_among(out, what)
+    new = not Path(out).exists()
     (out,part),recs,bad = _out_folder(out, overwrite, [j[0] for j in jobs]),[],[]
     for s in range(0, len(jobs), step):
         for r in _batch(pred, jobs[s:s+step], flip, part, draw):
             bad.append(r) if isinstance(r, str) else recs.extend(r)
     if not recs:
         shutil.rmtree(part)     # an earlier prediction stays
-        if not any(Path(out).iterdir()): Path(out).rmdir()
+        if new: out.rmdir()
         raise SagePoseError(bad[0] if bad else f"{what}: no person to predict")
     _write(part, recs, pred.sk); _put(part, out)
     return dict(people=len(recs), images=len(jobs)-len(bad), skipped=bad, out=out)

@@ -138,7 +138,9 @@ def _side(name, first):
 @property
 def _sides(self):
     s = ['centre']*len(self)
-    for a,b in self.flips: s[a],s[b] = _side(self.names[a], True),_side(self.names[b], False)
+    for a,b in self.flips:
+        s[a],s[b] = _side(self.names[a], True),_side(self.names[b], False)
+        if s[a]==s[b]: s[a],s[b] = 'left','right'       # RL and RR, rear left and rear right
     return s
 
 @property
@@ -238,14 +240,18 @@ def _mirror_name(n):
         t = swap[m[2].lower()]
         return m[1]+(t.upper() if m[2].isupper() else t.capitalize() if m[2][0].isupper() else t)
     for pat in (r'(?i)(^|[_\W])(left|right|l|r)(?=[_\W]|$)', r'(?i)(^|[_\W])(left|right)',
-                r'(?i)()(left|right)$', r'^()([LR])(?=[A-Z\d])', r'(?<=[a-z\d])()([LR])(?=\d*$)'):
+                r'(?i)()(left|right)$', r'^()([LR])(?=[A-Z\d])(?![LR]$)', r'(?<=[a-z\d])()([LR])(?=\d*$)'):
         if re.search(pat, n): return re.sub(pat, sub, n, count=1)
+
+def _one_of_many(n, names):
+    "Is the first letter of `n` one of several, as in T1, I1, M1, R1, L1 of a hand?"
+    return n[0] in 'LR' and sum(o[:1].isupper() and o[0] not in 'LR' and o[1:]==n[1:] for o in names)>1
 
 def find_flips(
     names           # keypoint names
 ):                  # list of (left,right) name pairs
     "Pairs of `names` that differ in left/right only"
-    pairs = {frozenset((n,m)) for n in names if (m:=_mirror_name(n)) in names and m!=n}
+    pairs = {frozenset((n,m)) for n in names if (m:=_mirror_name(n)) in names and m!=n and not _one_of_many(n, names)}
     return [tuple(sorted(p, key=lambda n: (_side(n, True),names.index(n)))) for p in
             sorted(pairs, key=lambda p: min(names.index(n) for n in p))]
 

@@ -620,7 +620,7 @@ def best_device(name=''):
     try: d = torch.device(name or ('cuda' if torch.cuda.is_available() else 'cpu'))
     except RuntimeError: raise ConfigError(f"device={name}: PyTorch knows no such device; it should "
                                            "be like cpu, cuda, cuda:1, mps, or empty") from None
-    n = torch.cuda.device_count()
+    n = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if d.type=='cuda' and (d.index or 0)>=n:
         raise ConfigError(f"device={name}: PyTorch sees {n or 'no'} GPU{'s'*(n>1)} here; "
                           "leave `device` empty to take the best there is")
