@@ -396,8 +396,9 @@ def _check_anns(src, anns, wh, d, skeleton, say):
     "Check all `anns`, gather boxes into `src`; how many persons can be used, in words"
     sk   = _skeleton_of(d, skeleton, say) if src.name!='unlabelled' else None
     anns = _wanted(anns, d, sk, skeleton, say)
-    if src.name=='labelled' and sk and not sk.flips and not skeleton: say('warning', 'flips', '', 'no two names are left and right of '
-        'each other, so mirrored views exchange none; if some are, name the pairs in a skeleton file (`flips`, [] for none)')
+    if src.name=='labelled' and sk and not sk.flips and not skeleton: say('warning', 'flips', '',
+        'no two names are left and right of each other, so mirrored views exchange none; '
+        'if some are, name the pairs in a skeleton file (`flips`, [] for none)')
     seen = np.zeros(len(sk) if sk else 0, int); used = scaled = bare = 0
     for a in anns:
         e = f"annotation {a['id']}"
@@ -405,8 +406,9 @@ def _check_anns(src, anns, wh, d, skeleton, say):
             say('error', 'image_id', e, f"image {a['image_id']} is not in 'images'"); continue
         if a.get('iscrowd'): continue
         if sk:
-            x = _triplets(a, sk, say); none = x is None or not (x[:,2]>0).any(); bare += none and x is not None
-            if none: continue
+            x = _triplets(a, sk, say)
+            if x is None: continue
+            if not (x[:,2]>0).any(): bare += 1; continue
             seen += x[:,2]>0; _check_places(a, x, wh[a['image_id']], sk, say)
             scaled += any((x[[*p],2]>0).all() for p in sk.torso) if sk.torso else (x[:,2]>0).sum()>1
         elif src.name!='unlabelled': continue

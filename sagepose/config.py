@@ -223,7 +223,7 @@ def whole_epochs(
     cfg:PoseConfig
 ):              # `PoseConfig` whose `steps` are a multiple of its `epoch_steps`
     "`cfg` with epochs of nearly `epoch_steps`, whole accumulations each, that make up nearly `steps`"
-    n = max(min(round(cfg.steps/cfg.epoch_steps), cfg.steps//cfg.accum), 1)
+    n = max(round(cfg.steps/cfg.epoch_steps), 1)
     e = max(round(cfg.steps/n/cfg.accum), 1)*cfg.accum
     if cfg.accum>1: e = max(min(e, cfg.steps//cfg.accum*cfg.accum), cfg.accum); n = max(cfg.steps//e, 1)
     return replace(cfg, steps=n*e, epoch_steps=e)

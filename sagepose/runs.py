@@ -15,7 +15,7 @@ from importlib.metadata import version, PackageNotFoundError
 from pathlib import Path
 import numpy as np, torch
 from fastai.callback.core import Callback
-from fastai.torch_core import to_device
+from fastai.torch_core import num_distrib, to_device
 from .skeleton import *
 from .check import refuse_among
 from .metrics import no_nan
@@ -212,9 +212,8 @@ def _prepare(cfg, resume, overwrite):
 # %% ../nbs/32_runs.ipynb #01428a4f
 def _alone():
     "Raise `SagePoseError` in a process that a launcher started beside others"
-    n = os.environ.get('WORLD_SIZE', '1')
-    d = torch.distributed
-    if n!='1' and not (d.is_available() and d.is_initialized()): raise SagePoseError(
+    n,d = num_distrib(),torch.distributed
+    if n>1 and not (d.is_available() and d.is_initialized()): raise SagePoseError(
         f"WORLD_SIZE={n}: a run is one process on one device; start it without torchrun or accelerate launch "
         "(sagepose ablate --devices cuda:0,cuda:1 trains arms side by side)")
 
@@ -262,6 +261,14 @@ def versions():
         except PackageNotFoundError: pass
     return out
 
+def _begin(out, text, clear):
+    "Make the folder of a run, with its configuration and versions; `clear` it of an earlier run"
+    _set_aside(out, text)
+    if clear and (out/'config.yaml').exists(): _clear(out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out/'config.yaml').write_text(text)
+    (out/'versions.json').write_text(json.dumps(versions(), indent=1))
+
 # %% ../nbs/32_runs.ipynb #b79ea3e9
 def train(
     cfg:PoseConfig,     # or the YAML file of one
@@ -272,15 +279,12 @@ def train(
     task=PoseTask       # what makes the Learner: a subclass for another way to train
 ):                      # the run's folder
     "Train, log and save; Ctrl-C leaves a checkpoint that `resume` continues from"
-    _alone(); cfg = whole_epochs(check_config(read_config(cfg) if isinstance(cfg, (str,Path)) else cfg)); text,ck = dump_config(cfg),_prepare(cfg, resume, overwrite)
+    _alone(); cfg = read_config(cfg) if isinstance(cfg, (str,Path)) else cfg
+    cfg = whole_epochs(check_config(cfg)); text,ck = dump_config(cfg),_prepare(cfg, resume, overwrite)
     out,task = Path(cfg.out),task(cfg, model)
     log = RunLog(cfg, quiet=quiet, **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))
     learn = task.learner([log, *cbs])   # what can go wrong has gone wrong by now
-    _set_aside(out, text)
-    if overwrite and not resume and (out/'config.yaml').exists(): _clear(out)
-    out.mkdir(parents=True, exist_ok=True)
-    (out/'config.yaml').write_text(text)
-    (out/'versions.json').write_text(json.dumps(versions(), indent=1))
+    _begin(out, text, overwrite and not resume)
     if cfg.semi: learn.pseudo_labels.folder = out/'pseudo_labels'
     say = (lambda *a, **kw: None) if quiet else print
     say(task.sets.labelled, describe(learn.dls, task.sets.unlabelled, cfg.bs*cfg.ratio*cfg.semi), *task.notes, sep='\n')

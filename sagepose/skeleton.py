@@ -128,19 +128,22 @@ Skeleton.flip_index = _flip_index
 Skeleton.flip_index.__set_name__(Skeleton, 'flip_index')
 
 # %% ../nbs/00_skeleton.ipynb #8b1ad3b4
+# a bare capital, as in LHip, R1, earL; not RL, which may be rear left
+_by_letter = r'^()([LR])(?=[A-Z\d])(?![LR]$)', r'(?<=[a-z\d])()([LR])(?=\d*$)'
+
 def _side(name, first):
     "'left' or 'right' of a keypoint in a flip pair, from its `name`, else by its place in the pair"
-    m = (re.search(r'(?:^|[^a-z])(left|right|l|r)(?:[^a-z]|$)|^(left|right)|(left|right)$', name.lower())
-         or re.search(r'^([LR])(?=[A-Z\d])|(?<=[a-z\d])([LR])(?=\d*$)', name))
-    return (dict(l='left', r='right')[next(s for s in m.groups() if s)[0].lower()] if m
-            else 'left' if first else 'right')
+    word = r'(?:^|[^a-z])(left|right|l|r)(?:[^a-z]|$)|^(left|right)|(left|right)$'
+    found = [m for m in (re.search(word, name.lower()), *(re.search(p, name) for p in _by_letter)) if m]
+    if not found: return 'left' if first else 'right'
+    return dict(l='left', r='right')[next(s for s in found[0].groups() if s)[0].lower()]
 
 @property
 def _sides(self):
     s = ['centre']*len(self)
     for a,b in self.flips:
         s[a],s[b] = _side(self.names[a], True),_side(self.names[b], False)
-        if s[a]==s[b]: s[a],s[b] = 'left','right'       # RL and RR, rear left and rear right
+        if s[a]==s[b]: s[a],s[b] = 'left','right'       # RL_paw and RR_paw, rear left and rear right
     return s
 
 @property
@@ -240,7 +243,7 @@ def _mirror_name(n):
         t = swap[m[2].lower()]
         return m[1]+(t.upper() if m[2].isupper() else t.capitalize() if m[2][0].isupper() else t)
     for pat in (r'(?i)(^|[_\W])(left|right|l|r)(?=[_\W]|$)', r'(?i)(^|[_\W])(left|right)',
-                r'(?i)()(left|right)$', r'^()([LR])(?=[A-Z\d])(?![LR]$)', r'(?<=[a-z\d])()([LR])(?=\d*$)'):
+                r'(?i)()(left|right)$', *_by_letter):
         if re.search(pat, n): return re.sub(pat, sub, n, count=1)
 
 def _one_of_many(n, names):
