@@ -34,7 +34,7 @@ class JointHistory(torch.nn.Module):
     "Running rate of misplacement of each of `k` joints"
     def __init__(self,
         k,              # keypoints
-        decay=.99,      # of a batch
+        decay=.99,      # of an update; training has two a step, of views and of labels
         prior=10.       # imagined trials at the mean rate
     ):
         super().__init__()
@@ -264,18 +264,18 @@ def forward(self:AKM,
     conf, w,        # (b,k) confidences and weights of the targets, in the views' order of names
     group=1,        # how many neighbours show the same person
     generator=None  # `torch.Generator` on the CPU
-):                  # (b,3,H,W); dict of `hid`, `limbs`, `difficulty`
+):                  # (b,3,H,W); dict of `hid` (covered by a mask or a pasted limb), `limbs`, `difficulty`
     "Paste and hide"
     d = difficulty(conf, like(self.history.rate, conf), self.mix); p = chances(d, w, self.T)
     took = torch.zeros(len(x), len(self.sk.limbs), dtype=torch.bool, device=x.device)
+    hid = torch.zeros_like(w, dtype=torch.bool)
     if self.cutmix:
         on = sent(torch.rand(len(x),1,generator=generator)<self.cutmix, x)
         l = const(self.sk.limbs, x).T
-        x,took,_ = limb_cutmix(x, kpts, conf, self.sk, w*on, (p[:,l[0]]+p[:,l[1]])/2, group=group,
+        x,took,hid = limb_cutmix(x, kpts, conf, self.sk, w*on, (p[:,l[0]]+p[:,l[1]])/2, group=group,
                                least=self.least, generator=generator)
-    if self.mask['n'][1]==0:
-        return x,dict(hid=torch.zeros_like(w, dtype=torch.bool), limbs=took, difficulty=d)
-    x,hid = mask_joints(x, kpts, p, self.sk, group=group, generator=generator, **self.mask)
+    if self.mask['n'][1]>0:
+        x,h = mask_joints(x, kpts, p, self.sk, group=group, generator=generator, **self.mask); hid = hid|h
     return x,dict(hid=hid, limbs=took, difficulty=d)
 
 # %% ../nbs/23_akm.ipynb #693dd52e

@@ -133,7 +133,7 @@ def person_size(
     w=None              # (b,k) weights; default equal
 ):                      # (b,) pixels: about the height of a standing person
     "3.5 times the root mean square distance of the keypoints from their mean"
-    w = torch.ones_like(kpts[...,0]) if w is None else w.to(kpts)
+    kpts = kpts.float(); w = torch.ones_like(kpts[...,0]) if w is None else w.to(kpts)
     w = w*(there := kpts.isfinite().all(-1)); kpts = torch.where(there[...,None], kpts, 0)
     w = (w/w.sum(1, keepdim=True).clamp(min=1e-6))[...,None]
     c = (kpts*w).sum(1, keepdim=True)
@@ -198,8 +198,9 @@ def limb_cutout(
     "Cover capsules along random limbs of each picture"
     b,_,H,W = x.shape; dev = x.device; l = const(limbs, dev)
     p = torch.ones(b,len(limbs), device=dev) if p is None else p
-    seen = in_frame(kpts, (H,W))
-    i,ok = gumbel_top(p*(seen[:,l[:,0]]|seen[:,l[:,1]]), max(n[1],1), generator)
+    seen,known = in_frame(kpts, (H,W)),kpts.isfinite().all(-1)
+    both = known[:,l[:,0]]&known[:,l[:,1]]; kpts = torch.where(known[...,None], kpts, -1e4)
+    i,ok = gumbel_top(p*(both&(seen[:,l[:,0]]|seen[:,l[:,1]])), max(n[1],1), generator)
     on = sent(_count(b, n, generator), dev)[:,:i.shape[1]]&ok
     at = lambda e: kpts.gather(1, l[i][...,e,None].expand(-1,-1,2))
     r = (sent(width[0]+torch.rand(i.shape, generator=generator)*(width[1]-width[0]), dev)

@@ -15,6 +15,7 @@ import math, numpy as np, torch, torch.nn as nn
 from torch import Tensor
 from .skeleton import *
 from .heatmaps import *
+from .geometry import full_precision
 from .fusion import *
 
 # %% ../nbs/22_calibration.ipynb #e2163b48
@@ -69,6 +70,7 @@ def _pairs(sk, dev):
     f = sk.flip_index
     return const(f, dev),const([float(i!=j) for i,j in enumerate(f)], dev),const(near, dev)
 
+@full_precision
 def structure_features(f, o, sk, crop, s):
     "`swap` to `person` of `f` amid the other joints of `o`, at person scale `s` (b,1)"
     m,has,A = _pairs(sk, f.kpts.device); z = logit(o.conf)

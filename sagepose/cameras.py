@@ -128,8 +128,8 @@ def plane_view(
 # %% ../nbs/05_cameras.ipynb #d454f786
 def turned(
     crop,           # (H,W)
-    pitch=0.,       # degrees; > 0: the person moves up in the picture
-    yaw=0.,         # degrees
+    pitch=0.,       # degrees; > 0: what is above the middle, which stays where it is, grows
+    yaw=0.,         # degrees; > 0: what is left of it grows
     fov=60.,        # degrees across the crop's diagonal
     b=None          # pictures; the angles may be tensors of b
 ):                  # `Projective`
@@ -197,7 +197,11 @@ ThinPlate._bend,ThinPlate.back,ThinPlate.points = _bend,_sheet_back,_sheet_point
 # %% ../nbs/05_cameras.ipynb #06ae528b
 class Mixed(Warp):
     "`warps` of some rows of a batch of `b` each: pairs of row numbers and a `Warp`; the rest stays"
-    def __init__(self, warps, b, crop): self.warps,self.b,self.crop = warps,b,tuple(crop)
+    def __init__(self, warps, b, crop):
+        self.warps,self.b,self.crop = warps,b,tuple(crop)
+        flips = [(i,w.flip) for i,w in warps if w.flip is not None]
+        if flips: self.flip = torch.zeros(b, dtype=torch.bool)
+        for i,f in flips: self.flip[i] = f
     def _do(self, p, how):
         out = p.clone()
         for i,w in self.warps: i = sent(i, p); out[i] = getattr(w, how)(p[i])

@@ -38,7 +38,8 @@ def belief(
     hm:Tensor,      # (b,k,h,w)
     crop            # (H,W)
 ):                  # `Belief`
-    "Heatmaps with their keypoints and peak heights"
+    "Heatmaps with their keypoints and peak heights; what is not finite becomes 0"
+    hm = hm.nan_to_num(0., 0., 0.)
     return Belief(hm, *decode(hm, crop))
 
 # %% ../nbs/20_fusion.ipynb #fa3598ec
@@ -47,12 +48,13 @@ def settle(
     al,             # (b,k) weight of the geometry teacher
     conf,           # pair of (b,k) confidences
     far             # (b,) or number, pixels: a limb's width
-):                  # (b,k) weight, 0 or 1 where they disagree; (b,k) factor of the height
+):                  # (b,k) weight, 0 or 1 where they disagree; (b,k) factor of the height, at most 1
     "Believe the surer of two teachers that are further apart than `far`, and less"
     cg,ca = conf; far = far[:,None] if isinstance(far, Tensor) else far
     apart = (g.kpts-a.kpts).norm(dim=-1)>far; top = torch.maximum(cg, ca)
     al = torch.where(apart, (cg>=ca).to(al.dtype), al)
-    return al,torch.where(apart, top/(cg+ca).clamp(min=1e-6), 1.)
+    cut = top.clamp(min=0)/(cg.clamp(min=0)+ca.clamp(min=0)).clamp(min=1e-6)
+    return al,torch.where(apart, cut, 1.)
 
 # %% ../nbs/20_fusion.ipynb #0e3ae315
 def fuse(

@@ -46,7 +46,8 @@ def full_precision(f):
     "`f` as it is outside of autocast, which would round what goes into its matrix products"
     @wraps(f)
     def g(*args, **kw):
-        dev = next(a.device.type for a in args if isinstance(a, Tensor))
+        dev = next((a.device.type for a in args if isinstance(a, Tensor)), 'cpu')
+        if not torch.amp.is_autocast_available(dev): return f(*args, **kw)      # meta tensors have none
         with torch.autocast(dev, enabled=False): return f(*args, **kw)
     return g
 
@@ -68,6 +69,7 @@ class Projective(Warp):
     def back(self, p):   return _apply(like(self.inv, p), p)
 
 # %% ../nbs/03_geometry.ipynb #be543a34
+@full_precision
 def affine(
     crop,           # (H,W)
     rot=0.,         # degrees, clockwise as seen
@@ -79,7 +81,7 @@ def affine(
 ):                  # `Projective`
     "Rotation, scale, shift, mirror and tilt about the centre of the crop"
     H,W = crop
-    t = lambda x,*s: torch.as_tensor(x, dtype=torch.float32).expand(b or 1, *s)
+    t = lambda x,*s: torch.as_tensor(x, dtype=torch.float32).expand(1 if b is None else b, *s)
     a,s = torch.deg2rad(t(rot)),t(scale)
     f,sh,ti = t(flip).bool(),t(shift,2),t(tilt,2)
     m = torch.where(f, -1., 1.)

@@ -17,7 +17,7 @@ from .skeleton import *
 
 # %% ../nbs/02_heatmaps.ipynb #798f6740
 @lru_cache(512)
-def _const(v, device, dtype):
+def _const(v, device, dtype, shown):    # 0, 0. and False are equal, but not when written
     with torch.inference_mode(False): return torch.tensor(v, dtype=dtype).to(device)
 
 def const(
@@ -27,8 +27,8 @@ def const(
 ):                  # tensor, shared by all who ask for it: not to be written to
     "`v` on a device, made there once"
     deep = lambda t: tuple(map(deep, t)) if isinstance(t, (tuple,list)) else t
-    if hasattr(v,'tolist'): v = v.tolist()
-    return _const(deep(v), torch.device(getattr(x,'device',x)), dtype)
+    v = deep(v.tolist() if hasattr(v,'tolist') else v)
+    return _const(v, torch.device(getattr(x,'device',x)), dtype, repr(v) if dtype is None else '')
 
 def sent(
     t:Tensor, x     # a tensor; another, or a device

@@ -14,6 +14,7 @@ import math, torch, torch.nn as nn
 from torch import Tensor
 from .skeleton import *
 from .heatmaps import const,like
+from .geometry import full_precision
 from .visuals import *
 
 # %% ../nbs/24_priors.ipynb #1af57064
@@ -198,6 +199,7 @@ def _z(self, kpts, conf=None):
     x,t,wb,wa = self.measure(kpts.float(), conf); d = torch.cat([x,t], 1)-self.med
     return torch.where(d>0, d/self.up, -d/self.down).clamp(max=10.),torch.cat([wb,wa], 1)
 
+@full_precision
 def _raw_anomaly(self, kpts, conf=None):
     "(b,) and (b,k) before they are divided by what is rare, and the weights that they are means over"
     z,w = self.z(kpts, conf); z2,n = z**2*w,(w.sum(1),w@self.inc)

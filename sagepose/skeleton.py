@@ -128,8 +128,8 @@ Skeleton.flip_index = _flip_index
 Skeleton.flip_index.__set_name__(Skeleton, 'flip_index')
 
 # %% ../nbs/00_skeleton.ipynb #8b1ad3b4
-# a bare capital, as in LHip, R1, earL; not RL, which may be rear left
-_by_letter = r'^()([LR])(?=[A-Z\d])(?![LR]$)', r'(?<=[a-z\d])()([LR])(?=\d*$)'
+# a bare letter, as in LHip, lHip, R1, earL; not RL, which may be rear left
+_by_letter = r'^()([LR])(?=[A-Z\d])(?![LR]$)', r'^()([lr])(?=[A-Z])', r'(?<=[a-z\d])()([LR])(?=\d*$)'
 
 def _side(name, first):
     "'left' or 'right' of a keypoint in a flip pair, from its `name`, else by its place in the pair"
@@ -203,8 +203,8 @@ _limbs14 = _arms+_legs+_sides_+[_lr('hip')]+[(f'{s}_shoulder','neck') for s in (
 aic14 = _person('aic14', 'right_shoulder right_elbow right_wrist left_shoulder left_elbow '
     'left_wrist right_hip right_knee right_ankle left_hip left_knee left_ankle head_top neck',
     _limbs14+[('neck','head_top')], head=('neck','head_top'),
-    sigmas=[.01388,.01515,.01057,.01417,.01402,.00917,.0267,.01738,.01477,.02647,.01728,.0145,
-            .01743,.01684])
+    sigmas=[.01388152,.01515228,.01057665,.01417709,.01497891,.01402144,.03909642,.03686941,
+            .01981803,.03843971,.03412318,.02415081,.01291456,.01236173])
 
 crowdpose14 = _person('crowdpose14', _both('shoulder','elbow','wrist','hip','knee','ankle')
     +' head_top neck', _limbs14+[('neck','head_top')], head=('neck','head_top'))
@@ -213,7 +213,8 @@ halpe26 = _person('halpe26', ' '.join(coco17.names)+' head_top neck pelvis '
     +_both('big_toe','small_toe','heel'), _arms+_legs+[('head_top','neck'),('neck','pelvis')]
     +[(f'{s}_{a}',b) for s in ('left','right') for a,b in [('shoulder','neck'),('hip','pelvis'),
     ('eye','nose')]]+_chain('eye','ear')+[(f'{s}_ankle',f'{s}_{t}') for s in ('left','right')
-    for t in ('big_toe','small_toe','heel')], head=('neck','head_top'))
+    for t in ('big_toe','small_toe','heel')], head=('neck','head_top'),
+    sigmas=[*coco17.sigmas,.026,.026,.066]+6*[.079])
 
 skeletons = {s.name:s for s in (coco17,lsp14,mpii16,aic14,crowdpose14,halpe26)}
 
@@ -275,7 +276,7 @@ def _from_dict(cls,
     if not isinstance(d['names'], (list,tuple)):
         raise SkeletonError(f"{where}: names is {d['names']!r}, not a list of keypoint names")
     d = dict(dict(name=Path(where).stem, limbs=()), **d)
-    d.setdefault('flips', find_flips([str(n) for n in d['names']]))
+    if d.get('flips') is None: d['flips'] = find_flips([str(n) for n in d['names']])
     return cls(**_numbers_as_names(d))
 
 def _numbers_as_names(d):

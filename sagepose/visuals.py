@@ -144,11 +144,11 @@ def band(
 ):                      # the axes
     "Mean and 95 % interval of `ys` over its rows"
     from scipy.stats import t
-    ax,ys = ax or plt.gca(),np.atleast_2d(ys); n = len(ys)
+    ax,ys = ax or plt.gca(),np.atleast_2d(ys); n = np.isfinite(ys).sum(0)
     m,c = np.nanmean(ys, 0),color or palette.get(label, '#333333')
     ax.plot(x, m, c=c, label=label, **kw)
-    if n>1:
-        e = t.ppf(.975, n-1)*np.nanstd(ys, 0, ddof=1)/n**.5
+    if (two := n>1).any():     # elsewhere there is no interval
+        e = np.full(len(n), np.nan); e[two] = t.ppf(.975, n[two]-1)*np.nanstd(ys[:,two], 0, ddof=1)/n[two]**.5
         ax.fill_between(x, m-e, m+e, color=c, alpha=.18, lw=0)
     return ax
 
