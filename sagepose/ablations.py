@@ -8,10 +8,10 @@ Docs: https://sagepose.github.io/sagepose/ablations.html.md"""
 __all__ = ['studies', 'measures', 'rivals', 'parse_arm', 'arm_config', 'short_spec', 'folder_name', 'Study', 'why_not',
            'get_study', 'pick_arms', 'list_studies', 'at_seed', 'all_labels', 'Job', 'plan', 'show_plan',
            'short_config', 'generated', 'measure', 'hard_joints', 'Looked', 'perturb', 'camera', 'recover', 'errors',
-           'drift', 'joints', 'tail', 'use', 'shared_pck', 'measure_job', 'open_study', 'start_key', 'start_epochs',
-           'KeepStart', 'take_start', 'run_job', 'run_study', 'collect', 'by_seed', 'difference', 'summary',
-           'arm_colours', 'show_differences', 'show_curves', 'show_levels', 'Report', 'report', 'save_results',
-           'read_results', 'show_forest', 'show_gains']
+           'ap', 'drift', 'joints', 'tail', 'use', 'shared_pck', 'measure_job', 'open_study', 'start_key',
+           'start_epochs', 'KeepStart', 'take_start', 'run_job', 'run_study', 'collect', 'by_seed', 'difference',
+           'summary', 'arm_colours', 'show_differences', 'show_curves', 'show_levels', 'Report', 'report',
+           'save_results', 'read_results', 'show_forest', 'show_gains']
 
 # %% ../nbs/50_ablations.ipynb #ec2d7564
 import hashlib, json, os, re, shutil, sys, time
@@ -33,7 +33,7 @@ from .models import *
 from .config import *
 from .training import *
 from .baselines import *
-from .predict import load, predict_set
+from .predict import load, predict_set, evaluate
 from .priors import Priors
 from .runs import Diverged, train, read_csv, write_csv, versions
 
@@ -104,7 +104,7 @@ studies['baselines'] = Study('Does the method beat what is known, at equal compu
     'method':'semi', 'labels only':'labels', 'Mean Teacher':'mean_teacher',
     'FixMatch':'fixmatch', 'UDA':'uda', 'cutout, one network':'cutout',
     'dual students':'dual', 'MultiAugs':'multiaugs', 'oracle gate':'oracle',
-    'all labels':'all'}, 'labels only', ('use','errors'), _gate+('errors/inversion',))
+    'all labels':'all'}, 'labels only', ('use','errors','ap'), _gate+('errors/inversion','ap/AP'))
 
 # %% ../nbs/50_ablations.ipynb #58f4f998
 studies.update(
@@ -115,12 +115,12 @@ studies.update(
     masks=Study('Do adaptive masking and limb CutMix help?', _hidings,
         'no masks', ('recover',), ('recover/covered',)),
     priors=Study('Do structure priors help, and how do they depend on the threshold?', {
-        'no priors':'semi priors=false', 'priors':'semi priors=true',
+        'no priors':'semi priors=false structure=false', 'priors':'semi priors=true structure=false',
         'priors and weights':'semi priors=true structure=true',
-        'no priors, loose':'semi priors=false beta=1.5',
-        'priors, loose':'semi priors=true beta=1.5',
-        'no priors, strict':'semi priors=false beta=-.5',
-        'priors, strict':'semi priors=true beta=-.5'},
+        'no priors, loose':'semi priors=false structure=false beta=1.5',
+        'priors, loose':'semi priors=true structure=false beta=1.5',
+        'no priors, strict':'semi priors=false structure=false beta=-.5',
+        'priors, strict':'semi priors=true structure=false beta=-.5'},
         'no priors', ('drift',), ('drift/share','coverage','kept_accuracy')),
     domain=Study('Do style transfer and cameras help?', {
         'neither':'semi camera=0', 'style (FDA) on labels':'semi fda=.5 camera=0',
@@ -172,7 +172,7 @@ studies.update(
 studies.update(
     refresh=Study('Pseudo-labels in every step, or re-estimated now and then?', {
         'as it is':'semi', 'every step':'semi online=true', 'every epoch':'semi refresh=1',
-        'two rounds':'semi rounds=2 refresh=0'}, '', ('use',), _kept),
+        'two rounds':'semi rounds=2 refresh=0 online=false'}, '', ('use',), _kept),
     targets=Study('Soft, sharpened or rendered targets?', {
         'rendered':'semi online=true target=render', 'sharpened':'semi online=true target=sharp',
         'soft':'semi online=true target=soft'}, '', (), ('accuracy',)),
@@ -197,11 +197,22 @@ studies['parts'] = Study('What does one change to one part bring or cost?', {
     'as it is':'semi', 'one teacher, one view':'one_teacher', 'two views':_views['M=2'],
     'three views':_views['M=3'], 'gate for people too':'semi instance=agree',
     'no gate':'semi instance=none gate=none', 'fixed threshold':'semi gate=fixed',
-    'student begins anew':'semi rounds=1 fresh=true',
+    'student begins anew':'semi rounds=1 fresh=true online=false',
     'structure':f"semi {_adds['structure']}",
     **{n:_hidings[n] for n in ('adaptive masking','limb CutMix')}},
     '', ('use','drift','recover'),
     ('kept_accuracy','use/right','drift/share','recover/covered'))
+
+# %% ../nbs/50_ablations.ipynb #d5f9d28f
+def _recipe(name, skip='bs lr stage1 stage2 sweep_views', **kw):
+    "The arm of the recipe `name` in all that the recipes set, but for what a study has in common"
+    keys,v = set().union(*recipes.values())-set(skip.split()),asdict(PoseConfig())|recipes[name]|kw
+    return ' '.join(['semi', *(f'{k}={v[k]}' for k in sorted(keys))])
+
+studies['written'] = Study('Is the whole method, with the numbers of its text, better than the recipe?', {
+    'recipe rounds':_recipe('rounds'), 'labels only':'labels', 'as written':_recipe('written'),
+    'as written, fast teachers':_recipe('written', decay_geo=.98, decay_app=.99)},
+    '', ('use','drift','recover','ap'), ('coverage','kept_accuracy','drift/share','recover/covered'))
 
 # %% ../nbs/50_ablations.ipynb #eab8ac5f
 def why_not(
@@ -281,10 +292,12 @@ def all_labels(
     cfg:PoseConfig,
     folder          # where a joint file is written if one is needed
 ):                  # `PoseConfig` whose labelled people are all there are
-    "Hidden labels too: those of the pool or else of `reference`"
-    if cfg.pool: return replace(cfg, labelled_ids='')
+    "Hidden labels too: those of the pool, and those of `reference` in the pictures of `unlabelled`"
+    if not (cfg.unlabelled and cfg.reference): return replace(cfg, labelled_ids='')
     path = Path(folder)/f'all@{cfg.seed}.json'
-    sets = ((cfg.labelled, cfg.labelled_ids), (cfg.reference, ''))
+    theirs = PoseSets(replace(cfg, semi=True, pool=False, val='', reference='')).unlabelled.files
+    sets = ((cfg.labelled, '' if cfg.pool else cfg.labelled_ids, None),
+            (cfg.reference, '', {*map(os.path.abspath, theirs)}))
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f'.part{os.getpid()}')
@@ -294,12 +307,14 @@ def all_labels(
 
 # %% ../nbs/50_ablations.ipynb #d9afe472
 def _join(root, *sets):
-    "COCO files as one, with absolute names; `sets` are (path, file of the image ids to keep)"
+    "COCO files as one, with absolute names; `sets` are (path, file of image ids to keep, pictures to keep)"
     out = dict(images=[], annotations=[])
-    for path,ids in sets:
+    for path,ids,files in sets:
         d = read_json(path, dict); keep = read_ids(ids) if ids else None
-        new = {im['id']:len(out['images'])+i for i,im in enumerate(d['images'])}
         at = Path(root or Path(path).parent).resolve()
+        if files is not None:
+            d['images'] = [i for i in d['images'] if os.path.abspath(at/i['file_name']) in files]
+        new = {im['id']:len(out['images'])+i for i,im in enumerate(d['images'])}
         out['images'] += [dict(im, id=new[im['id']], file_name=str(at/im['file_name']))
                           for im in d['images']]
         out['annotations'] += [dict(a, id=len(out['annotations'])+i, image_id=new[a['image_id']])
@@ -496,10 +511,18 @@ def errors(job):
     share = error_shares(error_kinds(v.answer(x), v.kpts, v.vis, s, v.sk))
     return {f'errors/{n}':float(o) for n,o in zip(error_names[1:], share[1:])}
 
+@measure
+def ap(job):
+    "AP over OKS .50:.95, and at .50 and .75, of the validation people"
+    s = PoseSets(replace(job.cfg, semi=False))
+    e = evaluate(load(job.folder, job.cfg.device), s.val or s.labelled)
+    return {f'ap/{n}':e[n] for n in ('AP','AP50','AP75')}
+
 # %% ../nbs/50_ablations.ipynb #b0b546ec
 @measure
 def drift(job):
     "Share of drifted poses among the answers on unlabelled people"
+    if job.method.labels=='all': return {}      # has nobody unlabelled
     s,c,p = PoseSets(replace(job.cfg, semi=True)),job.cfg,load(job.folder, job.cfg.device)
     lab = s.labelled; pr = Priors.fit(*(torch.as_tensor(t) for t in (lab.kpts, lab.vis)), s.sk)
     i = np.random.default_rng(0).permutation(len(s.unlabelled))[:300]
@@ -634,7 +657,7 @@ _later = """lambda_u ramp stage2 views ratio target fusion T trust far fuse_in r
     tau_ins tau_kpt tau_joint beta beta_ins floor fixed seen align hidden structure silence refresh
     online sweep_views fresh priors stage3 lambda_topo lambda_bone lambda_angle prior_lo prior_hi weak
     weak_rot weak_scale strong strong_n strong_rot strong_scale cutout hide cutmix
-    camera""".split()
+    camera cameras bones angles""".split()
 
 def start_key(
     cfg:PoseConfig, nets=1  # networks that are trained

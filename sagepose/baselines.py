@@ -115,8 +115,9 @@ class DualTask(SelfTask):
             raise ConfigError(f"init={cfg.init!r}: two students that start from one run would stay "
                               "one network; name two runs, init=A,B")
         one = lambda i: PoseTask(replace(cfg, init=runs[i], seed=cfg.seed+1000*i), sets=sets).model
-        super().__init__(replace(cfg, init='', freeze=0), model or Pair(one(0), one(1)), sets)
-        self.cfg = replace(self.cfg, init=cfg.init, freeze=cfg.freeze)
+        plain = dict(init='', freeze=0, pretrained='none')      # both networks have theirs already
+        super().__init__(replace(cfg, **plain), model or Pair(one(0), one(1)), sets)
+        self.cfg = replace(self.cfg, **{k:getattr(cfg, k) for k in plain})
 
 def split_pair(
     folder      # a finished run of `DualTask`

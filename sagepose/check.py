@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path,PurePosixPath,PureWindowsPath
 import numpy as np
 from PIL import Image
-from .skeleton import Skeleton,SagePoseError,get_skeleton,faq
+from .skeleton import Skeleton,SkeletonError,SagePoseError,get_skeleton,skeletons,read_yaml,faq
 
 # %% ../nbs/11_check.ipynb #fe9d74fb
 Finding = namedtuple('Finding', 'level kind file entry message')
@@ -121,13 +121,13 @@ def _table_rows(path):
     "(entry, file, four values) of each row of a table with commas, semicolons or tabs"
     if not Path(path).is_file(): raise DataError(f'{path}: no such file')
     text = read_text(path); sep = max(',;\t', key=text.partition('\n')[0].count)
-    if sep==';': text = text.replace(',', '.')      # of a spreadsheet with decimal commas
     rows = csv.DictReader(io.StringIO(text), delimiter=sep)
     rows.fieldnames = [n.strip().lower() for n in rows.fieldnames or ()]
     miss = [c for c in _cols if c not in rows.fieldnames]
     if miss: raise DataError(f"{path}, line 1: lacks the columns {', '.join(miss)}; "
                              f"expected {','.join(_cols)}")
-    return [(f'line {rows.line_num}', r['file'], [r[c] for c in _cols[1:]]) for r in rows]
+    point = lambda v: v.replace(',', '.') if sep==';' and v else v      # of a spreadsheet with decimal commas
+    return [(f'line {rows.line_num}', r['file'], [point(r[c]) for c in _cols[1:]]) for r in rows]
 
 # %% ../nbs/11_check.ipynb #9207cd2b
 def _box_rows(path):
@@ -392,13 +392,19 @@ def no_unit(
             +'; give a skeleton with another `torso`'*bool(pairs))
 
 # %% ../nbs/11_check.ipynb #333b1c03
+def _pairs_said(skeleton):
+    "Whether `skeleton` (`None`, a `Skeleton`, a name, a YAML file) says which joints are pairs, if any"
+    own = isinstance(skeleton, (str,Path)) and str(skeleton) not in skeletons
+    return read_yaml(skeleton, SkeletonError).get('flips') is not None if own else skeleton is not None
+
+# %% ../nbs/11_check.ipynb #5c5ea859
 def _check_anns(src, anns, wh, d, skeleton, say):
     "Check all `anns`, gather boxes into `src`; how many persons can be used, in words"
     sk   = _skeleton_of(d, skeleton, say) if src.name!='unlabelled' else None
     anns = _wanted(anns, d, sk, skeleton, say)
-    if src.name=='labelled' and sk and not sk.flips and not skeleton: say('warning', 'flips', '',
+    if src.name=='labelled' and sk and not sk.flips and not _pairs_said(skeleton): say('warning', 'flips', '',
         'no two names are left and right of each other, so mirrored views exchange none; '
-        'if some are, name the pairs in a skeleton file (`flips`, [] for none)')
+        'if some are, name them in a skeleton file (`flips: [[a,b],...]`, `flips: []` for none)')
     seen = np.zeros(len(sk) if sk else 0, int); used = scaled = bare = 0
     for a in anns:
         e = f"annotation {a['id']}"

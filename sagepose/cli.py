@@ -175,6 +175,7 @@ def predict_cmd(a):
     if len(bad)>10: print(f"sagepose: ... and {len(bad)-10} more", file=sys.stderr)
     print(f"{n(r['people'],'person','people')} in {n(r['images'],'picture','pictures')}: "
           f"{r['out']}/predictions.json, predictions.csv"+(', pictures/' if draw else ''))
+    if b := r['without_box']: print(f"{n(b,'picture has no box and is','pictures have no box and are')} left out")
     return 0
 
 # %% ../nbs/41_cli.ipynb #4cbe8688

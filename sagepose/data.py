@@ -19,8 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from fastai.data.load import DataLoader
 from fastai.data.core import DataLoaders
 from .skeleton import *
-from .check import read_json, read_boxes, read_ids, read_text, categories, of_category, _turn
-from .check import picture_files, image_exts
+from .check import read_json, read_boxes, read_ids, read_text, categories, of_category
+from .check import picture_files, image_exts, _turn, _bad_name
 from .heatmaps import sent
 from .geometry import *
 from .augmentations import *
@@ -170,10 +170,11 @@ def _pose_set(anns, imgs, sk, root, path, labelled):
     return PoseSet([root/f for f in names], box, ids, image_ids, sk, kp, vis, area, str(path), names)
 
 def _numbers(anns, name, col):
-    "Ids as numbers; where one is a text, they are counted from 1"
+    "Ids as numbers; a text is the same number in every file"
     vs = [a.get(name, 0) for a in anns]
     if not any(isinstance(v, str) for v in vs): return col(name, np.int64, default=0)
-    return _counted(vs)
+    number = lambda v: int(hashlib.sha1(v.encode()).hexdigest()[:12], 16) if isinstance(v, str) else v
+    return np.array([*map(number, vs)], np.int64)
 
 # %% ../nbs/12_data.ipynb #b0bb1957
 def _column(anns, path, name, t, shape=(), default=None):
@@ -233,6 +234,8 @@ def _read_boxes(path, folder):
     "Files and boxes of a CSV or JSON list"
     rows = read_boxes(path)
     if not rows: raise SagePoseError(f"{path}: has no box")
+    bad = [m for f,_ in rows if (m := _bad_name(f))]
+    if bad: raise SagePoseError(f"{path}: {bad[0]}")
     return [folder/f for f,_ in rows],[b for _,b in rows]
 
 def read_unlabelled(
@@ -533,7 +536,7 @@ class LabelledLoader(DataLoader):
     @property
     def more(self):
         "How many of a batch come from the extra people of a `Beside`"
-        s = getattr(self.dataset, 'share', 0); return min(max(round(s*self.bs), s>0), self.bs-1)
+        s = getattr(self.dataset, 'share', 0); return min(max(round(s*self.bs), int(s>0)), self.bs-1)
     @property
     def own(self):
         "How many people there are without them"

@@ -41,7 +41,8 @@ def open_run(
     if ck is None: raise SagePoseError(f"{run}: no checkpoint here; give the folder of a run")
     model,_ = load_model(run if (run/'model.yaml').exists() else run/'best', model)
     cfg = override(read_config(run/'config.yaml'),
-                   **dict(semi=True, device='cpu', init='', freeze=0, refresh=0, online=True, fresh=False)|kw)
+                   **dict(semi=True, device='cpu', init='', freeze=0, pretrained='none', refresh=0,
+                          online=True, fresh=False)|kw)
     sets = PoseSets(cfg); n = len(sets.unlabelled)
     if isinstance(people, int): people = np.random.default_rng(seed).permutation(n)[:people]
     sets.unlabelled = sets.unlabelled[people]

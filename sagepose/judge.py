@@ -34,7 +34,8 @@ class Judge(nn.Module):
         make = lambda on: Correctness(k, isotonic=c.calibrate=='isotonic') if on else None
         self.correct,self.teacher = make(c.calibrate!='none'),make(c.trust=='correct')
         need = c.priors or c.structure or c.silence
-        self.priors = Priors.fit(kpts, vis, sk) if need and kpts is not None else None
+        how = dict(two_sided=c.bones=='two_sided', angle=c.angles)
+        self.priors = Priors.fit(kpts, vis, sk, **how) if need and kpts is not None else None
         n = c.cutout if c.hide=='akm' else 0
         least = .3 if c.calibrate=='none' else .5   # peaks are lower than chances
         self.akm = AKM(sk, n=(0,n), cutmix=c.cutmix, least=least) if n or c.cutmix else None

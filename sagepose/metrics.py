@@ -346,7 +346,10 @@ def oks_ap(
     for o,w in ((anns,'a label'),(results,'a result')): _check_k(o, len(skeleton), w, skeleton)
     stray = {r['image_id'] for r in results} - {i['id'] for i in gt['images']}
     if stray: raise SagePoseError(f"{len(stray)} images of the results are not among the labels, "
-                                  f"the first is image_id {min(stray)}")
+                                  f"the first is image_id {min(stray, key=str)}")
+    a,b = ({o.get('category_id') for o in os} for os in (anns,results))
+    if a and b and not a&b: raise SagePoseError(f"the results are of category {min(b, key=str)}, "
+                                                f"the labels of category {min(a, key=str)}")
     with contextlib.redirect_stdout(io.StringIO()):
         dt = _coco({**gt, 'annotations':list(_dt_anns(results))})
         ev = COCOeval(_coco({**gt, 'annotations':anns}), dt, 'keypoints')
@@ -436,7 +439,9 @@ def bootstrap_ci(
     level:float=.95 # confidence level
 )->CI: # n is the number of persons
     "Mean of `values` with the percentile interval over resampled rows"
-    v = torch.as_tensor(values).detach().cpu().double(); v = v.reshape(len(v), -1)
+    v = torch.as_tensor(values).detach().cpu().double()
+    if not v.numel(): raise SagePoseError('no values, so no interval')
+    v = v.reshape(len(v), -1)
     s = torch.stack([v.nan_to_num(0).sum(1), (~v.isnan()).sum(1)])
     draw = lambda: s[:,torch.randint(s.shape[1], s.shape[1:], generator=generator)].sum(1)
     m = torch.stack([draw() for _ in range(n)])

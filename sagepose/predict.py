@@ -47,6 +47,9 @@ def to_rgb8(
         if not np.isfinite(x).all() or x.max()>2: raise SagePoseError(
             f"an image of floats up to {x.max():g}; they should be 0 to 1, or give bytes")
         return (x*255).round().clip(0,255).astype(np.uint8)
+    if x.dtype==bool: return x.astype(np.uint8)*255
+    if x.min()<0 or x.max()>255: raise SagePoseError(
+        f"an image of whole numbers from {x.min()} to {x.max()}; they should be 0 to 255")
     return x.astype(np.uint8)
 
 # %% ../nbs/40_predict.ipynb #f1cdb267
@@ -221,7 +224,8 @@ def scores(
 
 def evaluate(predictor, ps, flip=False):
     "`scores` of `predictor` on the labelled `PoseSet` `ps`"
-    if ps.kpts is None: raise SagePoseError(f"{ps.source}: no labels to evaluate with"+faq('data'))
+    if ps.kpts is None or not len(ps):
+        raise SagePoseError(f"{ps.source}: no labels to evaluate with"+faq('data'))
     a,b = ps.sk,predictor.sk
     if a.names!=b.names: raise SagePoseError(
         f"{ps.source}: labelled with {a.name!r} ({len(a)} keypoints), "
@@ -271,7 +275,7 @@ def show_predictions(
 
 # %% ../nbs/40_predict.ipynb #d36990e9
 def _jobs(what, boxes=None, root=None, sk=None):
-    "[(file, name, image id, boxes or None, ids or None)] of an image, a folder or a COCO file"
+    "[(file, name, image id, boxes or None, ids or None)] of `what`; how many of its pictures have no box"
     what = Path(what)
     if not what.exists(): raise SagePoseError(f"{what}: no such image, folder or COCO file")
     if what.suffix.lower()=='.json':
@@ -282,7 +286,7 @@ def _jobs(what, boxes=None, root=None, sk=None):
     base = what if what.is_dir() else what.parent
     files = image_files(what) if what.is_dir() else [what]
     names = [f.relative_to(base).as_posix() for f in files]
-    if boxes is None: return [(f, n, i+1, None, None) for i,(f,n) in enumerate(zip(files, names))]
+    if boxes is None: return [(f, n, i+1, None, None) for i,(f,n) in enumerate(zip(files, names))],0
     at = {}
     for n,b in read_boxes(boxes):
         if m := _bad_name(n): raise SagePoseError(f"{boxes}: {m}")
@@ -291,11 +295,11 @@ def _jobs(what, boxes=None, root=None, sk=None):
     if lost: raise SagePoseError(f"{boxes}: {lost[0]} is not in {what} ({len(lost)} such files)")
     jobs = [(f, n, i+1, at[n], None) for i,(f,n) in enumerate(zip(files, names)) if n in at]
     if not jobs: raise SagePoseError(f"{boxes}: has no box for {what.name}")
-    return jobs
+    return jobs,len(files)-len(jobs)
 
 # %% ../nbs/40_predict.ipynb #8abd4f73
 def _coco_jobs(what, root, sk=None):
-    "Jobs of a COCO file: its boxes, or, if it has no annotations, each image as one person"
+    "See `_jobs`: the boxes of a COCO file, or, if it has no annotations, each image as one person"
     d = read_json(what, dict); root = Path(root or what.parent); bs,ids = {},{}
     def say(level, kind, at, text): raise SagePoseError(f"{what}, {at or 'top level'}: {text}")
     images = _entries(d, 'images', ('id','file_name'), say)
@@ -303,7 +307,10 @@ def _coco_jobs(what, root, sk=None):
     for n,a in enumerate(anns):
         if not isinstance(a, dict) or not isinstance(a.get('image_id'), (int,str)):
             say('', '', f'annotations[{n}]', 'lacks an image_id that is a number or a text')
-    for a in of_category(anns, d, sk):
+    mine = of_category(anns, d, sk)
+    if anns and not mine: raise SagePoseError(f"{what}: none of its annotations is of a category that "
+                                              "the model knows; nobody's box is there to predict in")
+    for a in mine:
         if a.get('iscrowd') or 'bbox' not in a: continue
         for d_,v in ((bs,a['bbox']), (ids,a.get('id'))): d_.setdefault(a['image_id'], []).append(v)
     bad = [m for i in images if (m := _bad_name(i['file_name']))]
@@ -313,7 +320,7 @@ def _coco_jobs(what, root, sk=None):
     ims = [i for i in images if i['id'] in bs] if bs else images
     if not ims: raise SagePoseError(f"{what}: lists no image")
     at = lambda i: (i['id'], bs.get(i['id']), ids.get(i['id']))
-    return [(root/i['file_name'], i['file_name'], *at(i)) for i in ims]
+    return [(root/i['file_name'], i['file_name'], *at(i)) for i in ims],len(images)-len(ims)
 
 # %% ../nbs/40_predict.ipynb #b1ee439e
 _results = 'predictions.json','predictions.csv','pictures'
@@ -399,10 +406,10 @@ def predict_paths(
     overwrite=False,    # replace an earlier prediction in `out`?
     root=None,          # folder of a COCO file's images; default the file's own
     device='', step=32  # where to compute; pictures at a time
-):                      # dictionary: people, images, skipped (messages), out
+):                      # dictionary: people, images, skipped (messages), without_box (pictures), out
     "Predict files and write COCO results, a CSV and pictures"
     pred = run if isinstance(run, Predictor) else load(run, device)
-    jobs = _jobs(what, boxes, root, pred.sk)
+    jobs,bare = _jobs(what, boxes, root, pred.sk)
     if draw and not boxes: refuse_among(out, what)
     new = not Path(out).exists()
     (out,part),recs,bad = _out_folder(out, overwrite, [j[0] for j in jobs]),[],[]
@@ -414,4 +421,4 @@ def predict_paths(
         if new: out.rmdir()
         raise SagePoseError(bad[0] if bad else f"{what}: no person to predict")
     _write(part, recs, pred.sk); _put(part, out)
-    return dict(people=len(recs), images=len(jobs)-len(bad), skipped=bad, out=out)
+    return dict(people=len(recs), images=len(jobs)-len(bad), skipped=bad, without_box=bare, out=out)

@@ -287,7 +287,8 @@ def train(
     _begin(out, text, overwrite and not resume)
     if cfg.semi: learn.pseudo_labels.folder = out/'pseudo_labels'
     say = (lambda *a, **kw: None) if quiet else print
-    say(task.sets.labelled, describe(learn.dls, task.sets.unlabelled, cfg.bs*cfg.ratio*cfg.semi), *task.notes, sep='\n')
+    say(task.sets.labelled, describe(learn.dls, task.sets.unlabelled, cfg.bs*cfg.ratio*cfg.semi),
+        f"The run is {cfg.steps} steps in {cfg.steps//cfg.epoch_steps} epochs.", *task.notes, sep='\n')
     try:
         with learn.no_bar(), learn.no_logging():
             fit(learn, ck['epoch'] if ck else 0, [Restore(ck)] if ck else [])

@@ -65,7 +65,8 @@ class PoseSets:
         parts = []
         if cfg.pool:
             rest = read_coco(cfg.labelled, self.sk, root)
-            rest = rest[~np.isin(rest.image_ids, self.labelled.image_ids)]
+            mine = {*map(str, self.labelled.files)}
+            rest = rest[np.array([str(f) not in mine for f in rest.files], bool)]
             if len(rest): parts.append((rest.unlabel(), rest))
         if cfg.unlabelled:
             u = read_unlabelled(cfg.unlabelled, self.sk, cfg.boxes or None, root)
@@ -95,16 +96,20 @@ def _match(u, path, sk, root, ids=True):
     return PoseSet(u.files, u.boxes, u.ids, u.image_ids, u.sk, kp, vis, u.areas, u.source, u.names)
 
 def _same_people(u, r, ids):
-    "Rows of `u` and `r` that are one person: the same picture, and the same id or the nearest box"
-    at = {}
-    for j,f in enumerate(r.files): at.setdefault(os.path.abspath(f), []).append(j)
-    pairs = []
-    for i,f in enumerate(u.files):
-        js = at.get(os.path.abspath(f), [])
-        same = ([j for j in js if r.ids[j]==u.ids[i]] if ids else
-                sorted(js, key=lambda j: -_iou(u.boxes[i], r.boxes[j])))
-        pairs += [(i,j) for j in same[:1]]
-    return np.array(pairs, int).reshape(-1,2).T
+    "Rows of `u` and `r` that are one person: the same picture, and the same id or the boxes that share most"
+    at,pairs = {},[]; ids = ids and all(len({*p.ids.tolist()})==len(p) for p in (u,r))
+    for n,p in enumerate((u,r)):
+        for i,f in enumerate(p.files): at.setdefault(os.path.abspath(f), ([],[]))[n].append(i)
+    for i,j in (o for a,b in at.values() for o in _pairs_of(a, b, u, r, ids)): pairs.append((i,j))
+    return np.array(sorted(pairs), int).reshape(-1,2).T
+
+# %% ../nbs/31_training.ipynb #9a423f55
+def _pairs_of(a, b, u, r, ids):
+    "Pairs of the rows `a` of `u` and `b` of `r`, all of one picture, each row once"
+    share = lambda i,j: float(r.ids[j]==u.ids[i]) if ids else _iou(u.boxes[i], r.boxes[j])
+    left,right = set(a),set(b)
+    for s,i,j in sorted(((share(i,j),i,j) for i in a for j in b), key=lambda o: -o[0]):
+        if s>0 and i in left and j in right: left.remove(i); right.remove(j); yield i,j
 
 def _iou(a, b):
     "Common share of two boxes x,y,w,h"
@@ -118,7 +123,7 @@ class Seeded(Callback):
     def __init__(self, seed): self.seed = seed
     def before_fit(self): self.learn.gen_l,self.learn.gen_u = torch.Generator(),torch.Generator()
     def before_train(self):
-        s = self.seed*100003+self.epoch*17
+        s = (self.seed*100003+self.epoch*17)%2**63
         torch.manual_seed(s); random.seed(s); np.random.seed(s%2**31)
         self.gen_l.manual_seed(s+1); self.gen_u.manual_seed(s+2)
         self.dls.train.epoch = self.epoch
@@ -218,6 +223,7 @@ class Teachers(Callback):
     def before_train(self): frozen_bn_eval(self.model)
 
     def after_step(self):
+        if hasattr(self.learn,'lr_finder'): return      # its steps are taken back
         self.n += 1
         for t in (self.geo,self.app): ema_update(t, self.model, self.n)
 
@@ -363,7 +369,7 @@ def held_out(
     "Who is kept back to learn the confidence from"
     on = cfg.semi and cfg.calibrate!='none' and cfg.lambda_u>0
     o = np.random.default_rng([cfg.seed,13]).permutation(n)
-    m = max(round(cfg.hold*n), 2) if on else 0
+    m = held_back(cfg, n)
     if on and n-m<1:
         raise ConfigError(f"calibrate={cfg.calibrate} keeps {m} of {n} labelled people back "
                           "and leaves none"+faq('60-images'))
@@ -372,7 +378,7 @@ def held_out(
 # %% ../nbs/31_training.ipynb #1924bf31
 @patch
 @torch.no_grad()
-def calibrate(self:PseudoLabels, step, looks=4):
+def calibrate(self:PseudoLabels, step, looks=fit_looks):
     "Fit the judge to the labels that were kept back, if it is time to"
     c = self.cfg
     if self.held is None or (self.fit_at is not None and step-self.fit_at<c.refit*self.n_iter):
@@ -473,7 +479,7 @@ class MakeViews(Callback):
         if self.pl is None: return
         v = self.views; p = self.pl; c,m = v.cfg,p['m']; x = p['x'][:,-c.views:][:,:m]; b = len(x)
         w = strong_geometry(b*m, c.crop, self.gen_u, rot=c.strong_rot, scale=c.strong_scale)
-        if c.camera: w = rand_camera(b*m, c.crop, c.camera, generator=self.gen_u).then(w)
+        if c.camera: w = rand_camera(b*m, c.crop, c.camera, 1., camera_kinds(c), self.gen_u).then(w)
         rep = lambda t: t.repeat_interleave(m, 0)
         kp = w.kpts(rep(p['fused'].kpts), v.sk)
         x = w.image(x.flatten(0,1), v.pad)

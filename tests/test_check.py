@@ -176,6 +176,10 @@ def test_no_pairs_are_named(folder):
     d = coco(range(3)); names = d['categories'][0]['keypoints']
     d['categories'][0]['keypoints'] = [f'p{i}' for i in range(14)]
     assert [f.kind for f in check_data(save(folder, d)).warnings]==['flips']
+    sk = folder/'sk.yaml'; own = dict(name='own', names=d['categories'][0]['keypoints'], limbs=[[0,1]])
+    for more,kinds in (({}, ['flips']), (dict(flips=[]), []), (dict(flips=[[0,5]]), [])):   # [] says that there are none
+        sk.write_text(json.dumps(own|more)); rep = check_data(save(folder, d), skeleton=str(sk))
+        assert [f.kind for f in rep.warnings]==kinds
     d['categories'][0]['keypoints'] = [n.replace('left_','L').replace('right_','R') if '_' in n else n for n in names]
     d['categories'][0]['keypoints'] = [n[0]+n[1:].capitalize() if n[0] in 'LR' else n for n in d['categories'][0]['keypoints']]
     assert not check_data(save(folder, d)).findings
