@@ -7,10 +7,11 @@ Docs: https://sagepose.github.io/sagepose/runs.html.md"""
 # %% auto #0
 __all__ = ['pack', 'unpack', 'run_state', 'restore', 'save_checkpoint', 'load_checkpoint', 'write_csv', 'read_csv', 'RunLog',
            'Diverged', 'log_line', 'save_eval_model', 'save_judge', 'versions', 'train', 'Restore', 'finish',
-           'show_run']
+           'show_run', 'kept_labels']
 
 # %% ../nbs/32_runs.ipynb #deaef00f
 import csv, json, os, platform, time
+from dataclasses import replace
 from importlib.metadata import version, PackageNotFoundError
 from pathlib import Path
 import numpy as np, torch
@@ -22,6 +23,7 @@ from .metrics import no_nan
 from .config import *
 from .data import *
 from .models import *
+from .refresh import *
 from .training import *
 
 # %% ../nbs/32_runs.ipynb #a99d7ee9
@@ -347,3 +349,16 @@ def show_run(
     for ax in axs: ax.set_xlabel('step')
     fig.tight_layout(pad=.5); plt.close(fig)
     return fig
+
+# %% ../nbs/32_runs.ipynb #91a54595
+def kept_labels(
+    run         # folder of a run with `rounds` or `refresh`
+):              # `PoseSet`: keypoints in image pixels, visibility 2 where the gates let them pass, else 0
+    "The pseudo-labels of a run's last sweep; `write_coco` writes them as a COCO file"
+    run = Path(run); cfg = read_config(run/'config.yaml')
+    files = sorted((run/'pseudo_labels').glob('step*.safetensors'))
+    if not files: raise SagePoseError(f"{run}: keeps no pseudo-labels; runs with `rounds` or `refresh` do")
+    u = PoseSets(replace(cfg, val='', reference='')).unlabelled; d = read_labels(files[-1], person_keys(u))
+    back = np.linalg.inv(crop_matrix(u.boxes, cfg.crop, cfg.margin)); vis = 2*(d['w'].numpy()>0).astype(int)
+    u = replace(u, kpts=apply_matrix(back, d['kpts'].numpy())*(vis>0)[...,None], vis=vis)
+    return u[(vis>0).any(1)]
