@@ -51,7 +51,7 @@ _levels = 'error','warning','note'
 def _shown(self):
     "Findings to show, a few of each kind, with a last one that counts those left out"
     groups = {}
-    for f in sorted(self.findings, key=lambda f: _levels.index(f.level)):
+    for f in sorted(self.findings, key=lambda f: (_levels.index(f.level), f.entry!='')):   # of whole files first
         groups.setdefault(f[:3], []).append(f)
     each = max(1, self.max_report//max(1,len(groups)))
     for i,fs in enumerate(groups.values()):
@@ -263,12 +263,23 @@ def _corners(
     fits = (b[:,:2]>=0).all(1) & (b[:,2:]>b[:,:2]).all(1) & (b[:,2:]<=wh+1).all(1)
     return int(out.sum()) if len(b)>9 and fits.mean()>.95 and out.mean()>.1 else 0
 
+def _span(x): p = x[x[:,2]>0,:2]; return (*p.min(0),*p.max(0))
+
+def _loose(spans):
+    "Share of people whose box is far larger than their keypoints, but hugs them if it is two corners"
+    b,e = (np.array(o, float).reshape(-1,4) for o in ([s[0] for s in spans], [s[1:] for s in spans]))
+    slack = .1*(b[:,2:]-b[:,:2]).clip(0); area = lambda wh: wh.clip(1e-6).prod(1)
+    hugs = (b[:,:2]-slack<=e[:,:2]).all(1)&(e[:,2:]<=b[:,2:]+slack).all(1)
+    own,corner,span = area(b[:,2:]),area(b[:,2:]-b[:,:2]),area(e[:,2:]-e[:,:2])
+    return float((hugs&(1.5*corner<own)&(span<.4*own)&(span>.25*corner)).mean()) if len(b)>9 else 0.
+
 def _check_corners(src, wh, say):
     "Look at the boxes of all images whose sizes `wh` holds by their ids"
     bs = [(b,wh[i]) for i,bs in src.boxes.items() if wh.get(i) for b in bs]
     if n := _corners(*zip(*bs)) if bs else 0:
         say('warning', 'box', '', f'{n} of {len(bs)} boxes stick far out of their images, and nearly all make '
             'sense as two corners; boxes are x,y,width,height')
+
 
 # %% ../nbs/11_check.ipynb #4bba5359
 def categories(
@@ -329,6 +340,7 @@ class _Source:
     name:str; file:str; root:Path
     images:list  # dicts: id, file_name, and width, height where known
     boxes:dict = field(default_factory=dict) # image id -> [[x,y,w,h], ...]
+    spans:list = field(default_factory=list) # (box, x0,y0,x1,y1 of the keypoints) of labelled people
 
 def _size(i):
     "(width, height) that the image entry `i` states, or None"
@@ -359,6 +371,8 @@ def _from_coco(name, path, root, skeleton, ids, say, sizes):
     if not images: say('error', 'empty', '', 'has no image')
     wh = {i['id']:_size(i) for i in images}
     used = _check_anns(src, anns, wh, d, skeleton, say); _check_corners(src, wh, say)
+    if (s := _loose(src.spans))>.9: say('warning', 'box', '', f'{s:.0%} of the boxes are far larger than the '
+        'keypoints in them, and fit them as two corners; boxes are x,y,width,height')
     sizes[name] = f'{Path(path).name}, {len(images)} images, {used}'
     return src
 
@@ -420,6 +434,7 @@ def _check_anns(src, anns, wh, d, skeleton, say):
         elif src.name!='unlabelled': continue
         if _check_box(a.get('bbox'), wh[a['image_id']], e, say):
             src.boxes.setdefault(a['image_id'], []).append(a['bbox']); used += 1
+            if sk: src.spans.append((a['bbox'], *_span(x)))
         if not isinstance(a.get('area', 0) or 0, (int,float)):
             say('error', 'area', e, f"area is {a['area']!r}, not a number")
     _check_use(used, seen, sk, src, say)
@@ -488,7 +503,9 @@ def _from_folder(path, boxes, say, sizes):
     src = _Source('unlabelled', str(path), root, [dict(id=n, file_name=n) for n in names])
     if boxes is not None: _add_boxes(src, boxes, say)
     n = sum(map(len, src.boxes.values())) if boxes is not None else len(names)
-    sizes['unlabelled'] = f'{root.name}, {len(src.images)} images, {n} persons'
+    bare = len(names)-len(src.images)
+    sizes['unlabelled'] = (f'{root.name}, {len(src.images)} images, {n} persons'
+                           +f', {bare} images without a box are left out'*(bare>0))
     return src
 
 def _add_boxes(src, path, say):
@@ -564,6 +581,9 @@ def _check_images(src, say):
     paths = [src.root/i['file_name'] for i in src.images]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as ex: infos = list(ex.map(_look, paths))
     good,modes = [],Counter()
+    if paths and Path(src.file).is_file() and not any(p.exists() for p in paths):
+        say('error', 'image', '', f'none of its {len(paths)} images is below {src.root}; name the folder that '
+            'file names are relative to (root=FOLDER; sagepose check --root)'); return good
     for i,p,o in zip(src.images, paths, infos):
         if isinstance(o, str):
             say('error', 'image', f"image {i['id']}", f'{p} {o}'); continue
@@ -738,8 +758,17 @@ def check_data(
         if src is None: continue
         if name=='labelled' and skeleton is None: skeleton = _quiet_skeleton(given)
         seen[name] = src,say,_check_images(src, say) if images else []
-    if images: _cross(seen, near, rep)
+    if images: _cross(seen, near, rep); _check_scale(seen)
     return rep
+
+def _check_scale(seen, least=.4):
+    "Say if people of a folder without boxes are as large as their pictures, and labelled people are not"
+    if not {'labelled','unlabelled'}<={*seen}: return
+    (src,_,good),(u,say,_) = seen['labelled'],seen['unlabelled']
+    if u.boxes or not Path(u.root)==Path(u.file): return
+    share = [b[2]*b[3]/(o.size[0]*o.size[1]) for i,_,o in good for b in src.boxes.get(i['id'], ())]
+    if len(share)>4 and (m := np.median(share))<least: say('warning', 'boxes', '', 'without boxes each picture is one '
+        f'person, who fills it; labelled people fill {m:.0%} of theirs. Give a list of boxes, or pictures cut out as tightly')
 
 def _quiet_skeleton(path):
     "Skeleton of the labelled file, to hold the validation file to it"

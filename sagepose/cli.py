@@ -175,6 +175,9 @@ def predict_cmd(a):
     if len(bad)>10: print(f"sagepose: ... and {len(bad)-10} more", file=sys.stderr)
     print(f"{n(r['people'],'person','people')} in {n(r['images'],'picture','pictures')}: "
           f"{r['out']}/predictions.json, predictions.csv"+(', pictures/' if draw else ''))
+    if not (a.boxes or str(a.what).lower().endswith('.json')):
+        print('Each picture was taken as one person; --boxes says where people are.')
+    if u := r['unsure']: print(f"{n(u,'person has','people have')} no keypoint of confidence .1 or more: nothing is drawn there.")
     if b := r['without_box']: print(f"{n(b,'picture has no box and is','pictures have no box and are')} left out")
     return 0
 
@@ -466,8 +469,10 @@ def ablate_cmd(a):
         return 0
     arms = {n:pick_arms(n, a.arms) for n in (studies if name=='all' else [name])}    # names are checked first
     cfg = _study_config(a, path, kv, seeds); devices = a.devices.split(',') if a.devices else ()
-    for n,study in arms.items():
-        run_study(study, cfg, a.out, seeds, n, a.test, devices, command=_said(a, n))
+    try:
+        for n,study in arms.items(): run_study(study, cfg, a.out, seeds, n, a.test, devices, command=_said(a, n))
+    except KeyboardInterrupt:
+        print(f"\nsagepose: stopped; the same command goes on where it stopped, in {a.out}", file=sys.stderr); return 130
     return 0
 
 # %% ../nbs/41_cli.ipynb #b9d00b4d
@@ -488,7 +493,16 @@ def _run(argv):
         print(f'sagepose {sagepose.__version__}'); return 0
     if argv[0] not in commands:
         raise SagePoseError(f"no command {argv[0]!r}; {nearest(argv[0], order)}")
-    return commands[argv[0]][0](parser(argv[0]).parse_intermixed_args(argv[1:]))
+    p = parser(argv[0]); _dashed(p, argv)
+    return commands[argv[0]][0](p.parse_intermixed_args(argv[1:]))
+
+def _dashed(p, argv):
+    "Refuse settings that are written like options"
+    if argv[0] not in ('train','ablate'): return
+    for o in (o.split('=')[0] for o in argv[1:] if o.startswith('--')):
+        k = o[2:].replace('-','_')
+        if o not in p._option_string_actions and k in PoseConfig.__dataclass_fields__:
+            raise SagePoseError(f"{o} is a setting; settings have no dashes: {k}=VALUE")
 
 # %% ../nbs/41_cli.ipynb #331bf756
 def main(

@@ -176,6 +176,10 @@ class _Views:
 @dataclass
 class PoseConfig(_Views, _Structure, _Sweeps, _Gates, _Belief, _Semi, _Loop, _Model, _Data):
     "One training run"
+    def __setattr__(self, k, v):
+        known = self.__dataclass_fields__
+        if k not in known: raise ConfigError(f"there is no setting {k!r}; {nearest(k, known)}")
+        super().__setattr__(k, v)
     @property
     def swept(self):
         "Are pseudo-labels estimated for everybody at times, not in each step?"
@@ -314,7 +318,10 @@ def check_config(cfg, where='config'):
         if getattr(cfg,k) not in c: raise ConfigError(
             f"{where}: {k}={getattr(cfg,k)!r} should be one of {', '.join(c)}")
     _check_numbers(cfg, where)
-    if min(cfg.crop)<32: raise ConfigError(f"{where}: crop={cfg.crop} should be at least 32 pixels")
+    if not 32<=min(cfg.crop)<=max(cfg.crop)<=4096:
+        raise ConfigError(f"{where}: crop={cfg.crop} should be 32 to 4096 pixels")
+    if not cfg.out.strip(): raise ConfigError(f"{where}: out is empty; name the folder to write into")
+    if cfg.workers<-2: raise ConfigError(f"{where}: workers={cfg.workers} should be -2, -1, 0 or more")
     if cfg.stage2<cfg.stage1: raise ConfigError(
         f"{where}: stage2={cfg.stage2} comes before stage1={cfg.stage1}")
     _check_people(cfg, where)

@@ -300,8 +300,9 @@ def load_model(
     "Load what `save_model` wrote"
     folder = Path(folder)
     if not (folder/'model.yaml').is_file():
-        raise SagePoseError(f"{folder}: no model.yaml here; "
-                            "give the run folder that `sagepose train` wrote")
+        best = (folder/'best'/'model.yaml').is_file()
+        raise SagePoseError(f"{folder}: an unfinished run; use {folder}/best, or finish it (--resume)" if best else
+                            f"{folder}: no model.yaml here; give the run folder that `sagepose train` wrote")
     meta = read_yaml(folder/'model.yaml')
     if lost := {'model','skeleton','crop','margin','mean','std'}-set(meta):
         raise SagePoseError(f"{folder}/model.yaml: lacks {', '.join(sorted(lost))}")

@@ -16,6 +16,7 @@ from importlib.metadata import version, PackageNotFoundError
 from pathlib import Path
 import numpy as np, torch
 from fastai.callback.core import Callback
+from fastcore.foundation import L
 from fastai.torch_core import num_distrib, to_device
 from .skeleton import *
 from .check import refuse_among
@@ -182,7 +183,8 @@ def log_line(r):
     pct = lambda k: f"{100*r[k]:5.1f}" if r.get(k) is not None else '    -'
     return (f"epoch {r['epoch']:3.0f}  step {r['step']:6.0f}  stage {r['stage']:.0f}  "
             f"loss {r['loss']:.3f}  PCK {pct('pck')}  kept {pct('coverage')}  "
-            f"right {pct('accuracy')}  kept right {pct('kept_accuracy')}  {r['seconds']:.0f} s")
+            f"right {pct('accuracy')}  kept right {pct('kept_accuracy')}  {r['seconds']:.0f} s"
+            +("  peaks below .05: both teachers say next to nothing" if (r.get('confidence') or 1)<.05 else ''))
 
 def save_eval_model(learn, folder):
     "Save the appearance teacher, which is the model that is evaluated"
@@ -285,7 +287,7 @@ def train(
     cfg = whole_epochs(check_config(cfg)); text,ck = dump_config(cfg),_prepare(cfg, resume, overwrite)
     out,task = Path(cfg.out),task(cfg, model)
     log = RunLog(cfg, quiet=quiet, **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))
-    learn = task.learner([log, *cbs])   # what can go wrong has gone wrong by now
+    learn = task.learner([log, *L(cbs)])   # what can go wrong has gone wrong by now
     _begin(out, text, overwrite and not resume)
     if cfg.semi: learn.pseudo_labels.folder = out/'pseudo_labels'
     say = (lambda *a, **kw: None) if quiet else print
@@ -296,7 +298,8 @@ def train(
             fit(learn, ck['epoch'] if ck else 0, [Restore(ck)] if ck else [])
     except Diverged as e: raise Diverged(e.args[0].split(':\n\t')[-1]) from None    # without fastai's frame
     except KeyboardInterrupt:
-        say(f"\nStopped. {out} holds the state after epoch {len(log.rows)}; go on with --resume."); raise
+        n = max(int(f.name[5:]) for f in (out/'checkpoint').glob('epoch*'))
+        say(f"\nStopped. {out} holds the state after epoch {n}; go on with --resume."); raise
     finish(learn, log)
     return out
 

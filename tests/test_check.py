@@ -248,14 +248,29 @@ def test_ids(folder):
 
 def test_long_reports_are_short(folder):
     d = coco(range(3))
-    d['images'] = [dict(id=i, file_name=f'no{i}.png', width=W, height=H) for i in range(500)]
+    d['images'] += [dict(id=i, file_name=f'no{i}.png', width=W, height=H) for i in range(3,503)]
     rep = check_data(save(folder, d), max_report=10)
     assert len(rep.errors)==500 and len(str(rep).splitlines())<=13 and '... and 490 more' in str(rep)
     assert rep._repr_markdown_().count('\n')<20
 
+def test_boxes_that_hug_as_two_corners(folder):
+    d = coco(range(9)); d['annotations'] = [a|dict(id=a['id']+9*k) for k in (0,1) for a in d['annotations']]
+    assert not check_data(save(folder, d)).findings
+    for a in d['annotations']:
+        x,y = (np.array(a['keypoints'][i::3]) for i in (0,1)); a['bbox'] = [float(v) for v in (x.min(), y.min(), x.max(), y.max())]
+    assert any('fit them as two corners' in f.message for f in check_data(save(folder, d)).warnings)
+
+def test_a_folder_without_boxes(folder):
+    d = coco(range(6)); (folder/'crops').mkdir(); Image.new('RGB', (W,H)).save(folder/'crops'/'0.png')
+    for a in d['annotations']: a['bbox'] = [1,1,W-2,H-2]
+    kinds = lambda: [f.kind for f in check_data(save(folder, d), folder/'crops').warnings]
+    assert 'boxes' not in kinds()
+    for a in d['annotations']: a['bbox'] = [W/4,H/4,W/2,H/2]        # a quarter of the picture
+    assert 'boxes' in kinds()
+
 def test_root(folder):
     (folder/'lists').mkdir(); p = save(folder/'lists', coco(range(3)))
-    assert len(check_data(p).errors)==3
+    e, = check_data(p).errors; assert 'none of its 3 images is below' in e.message and '--root' in e.message
     assert check_data(p, root=folder).ok and check_data(p, root=dict(labelled=folder)).ok
 
 def test_kind(folder):

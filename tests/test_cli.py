@@ -78,6 +78,8 @@ def test_load_is_lazy():
     ('trian a.yaml',                       "did you mean 'train'"),
     ('train tiny.yaml other.yaml',         'two configuration files'),
     ('train none.yaml',                    'no such configuration'),
+    ('train tiny.yaml --steps 4',          'no dashes: steps=VALUE'),
+    ('ablate views --bs=4',                'no dashes: bs=VALUE'),
     ('train tiny.yaml lamda_u=1',          "did you mean 'lambda_u'"),
     ('train',                              'no labelled people'),
     ('train tiny.yaml bs=many',            'should be int'),
