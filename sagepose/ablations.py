@@ -16,6 +16,7 @@ __all__ = ['studies', 'measures', 'rivals', 'parse_arm', 'arm_config', 'short_sp
 # %% ../nbs/50_ablations.ipynb #ec2d7564
 import hashlib, json, os, re, shutil, sys, time
 from dataclasses import dataclass, fields, replace, asdict
+from difflib import get_close_matches
 from pathlib import Path
 import numpy as np, torch, pandas as pd
 from filelock import FileLock, Timeout
@@ -237,6 +238,11 @@ def get_study(
     raise ConfigError(f"no study {name!r}; {nearest(name, studies)}")
 
 # %% ../nbs/50_ablations.ipynb #4e58a89d
+def _meant(name):
+    "The study that `name` misspells, if it does; `views2` is another name"
+    near = ''.join(get_close_matches(name, studies, 1, .8))
+    return '' if name.startswith(near) or near.startswith(name) else near
+
 def pick_arms(
     name,       # of `studies`, or of a study of your own
     arms=''     # labels or arms with commas in between: 'labels,semi views=4'; default all
@@ -244,6 +250,8 @@ def pick_arms(
     "A study with only some of its arms, or with others; the reference stays, where there is one"
     if not arms: return get_study(name)
     s = studies.get(name); names = _split_arms(arms, s.arms if s else ())
+    if not s and (near := _meant(name)): raise ConfigError(
+        f"no study {name!r}; did you mean {near!r}? One of your own needs a name that is less alike")
     s = s or Study('Which arm is best?', {a:a for a in names})
     pick = {a:s.arms.get(a, a) for a in names}
     for a in pick.values(): _known_arm(a)
@@ -295,10 +303,10 @@ def all_labels(
     "Hidden labels too: those of the pool, and those of `reference` in the pictures of `unlabelled`"
     if not (cfg.unlabelled and cfg.reference): return replace(cfg, labelled_ids='')
     path = Path(folder)/f'all@{cfg.seed}.json'
-    theirs = PoseSets(replace(cfg, semi=True, pool=False, val='', reference='')).unlabelled.files
-    sets = ((cfg.labelled, '' if cfg.pool else cfg.labelled_ids, None),
-            (cfg.reference, '', {*map(os.path.abspath, theirs)}))
     if not path.exists():
+        theirs = PoseSets(replace(cfg, semi=True, pool=False, val='', reference='')).unlabelled.files
+        sets = ((cfg.labelled, '' if cfg.pool else cfg.labelled_ids, None),
+                (cfg.reference, '', {*map(os.path.realpath, theirs)}))
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f'.part{os.getpid()}')
         part.write_text(json.dumps(_join(cfg.root, *sets)))
@@ -313,7 +321,8 @@ def _join(root, *sets):
         d = read_json(path, dict); keep = read_ids(ids) if ids else None
         at = Path(root or Path(path).parent).resolve()
         if files is not None:
-            d['images'] = [i for i in d['images'] if os.path.abspath(at/i['file_name']) in files]
+            d['images'] = [i for i in d['images'] if os.path.realpath(at/i['file_name']) in files]
+            if not d['images']: raise SagePoseError(f"{path}: has none of the unlabelled pictures")
         new = {im['id']:len(out['images'])+i for i,im in enumerate(d['images'])}
         out['images'] += [dict(im, id=new[im['id']], file_name=str(at/im['file_name']))
                           for im in d['images']]
@@ -622,6 +631,11 @@ def _differs(new, old):
                  if k not in _free and v!=getattr(old,k)), None)
 
 # %% ../nbs/50_ablations.ipynb #8849f3a4
+def _same_arm(cfg, a, b):
+    "Are the arms `a` and `b` one, perhaps written in two ways?"
+    known = not (why_not(cfg, a) or why_not(cfg, b))
+    return a==b or known and short_spec(cfg, a)==short_spec(cfg, b)
+
 def open_study(
     out,            # folder
     cfg:PoseConfig, # that all arms change
@@ -640,7 +654,7 @@ def open_study(
                                 "name another folder (--out)")
         was = d['studies'].get(name, {}); old = was.get('arms', {})
         for l,a in study.arms.items():
-            if old.get(l, a)!=a:
+            if not _same_arm(cfg, old.get(l, a), a):
                 raise SagePoseError(f"{out}: arm {l!r} of {name} was {old[l]!r} there, {a!r} here; "
                                     "name another folder (--out)")
         new,arms = asdict(study),old|study.arms

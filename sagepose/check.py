@@ -582,8 +582,9 @@ def _check_images(src, say):
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as ex: infos = list(ex.map(_look, paths))
     good,modes = [],Counter()
     if paths and Path(src.file).is_file() and not any(p.exists() for p in paths):
-        say('error', 'image', '', f'none of its {len(paths)} images is below {src.root}; name the folder that '
-            'file names are relative to (root=FOLDER; sagepose check --root)'); return good
+        how = '; name the folder that file names are relative to (root=FOLDER; sagepose check --root)'
+        say('error', 'image', '', f'none of its {len(paths)} images is below {src.root}'+how*(src.name!='extra'))
+        return good
     for i,p,o in zip(src.images, paths, infos):
         if isinstance(o, str):
             say('error', 'image', f"image {i['id']}", f'{p} {o}'); continue
@@ -762,13 +763,14 @@ def check_data(
     return rep
 
 def _check_scale(seen, least=.4):
-    "Say if people of a folder without boxes are as large as their pictures, and labelled people are not"
+    "Say if pictures of a folder without boxes look like the labelled photos, in which people are smaller"
     if not {'labelled','unlabelled'}<={*seen}: return
-    (src,_,good),(u,say,_) = seen['labelled'],seen['unlabelled']
-    if u.boxes or not Path(u.root)==Path(u.file): return
+    (src,_,good),(u,say,theirs) = seen['labelled'],seen['unlabelled']
+    size = lambda g: np.median([o.size[0]*o.size[1] for _,_,o in g] or [0])
+    if u.boxes or size(theirs)<.5*size(good) or not Path(u.root)==Path(u.file): return
     share = [b[2]*b[3]/(o.size[0]*o.size[1]) for i,_,o in good for b in src.boxes.get(i['id'], ())]
     if len(share)>4 and (m := np.median(share))<least: say('warning', 'boxes', '', 'without boxes each picture is one '
-        f'person, who fills it; labelled people fill {m:.0%} of theirs. Give a list of boxes, or pictures cut out as tightly')
+        f'person, who fills it; labelled people fill {m:.0%} of theirs. If these are photos like those, give boxes')
 
 def _quiet_skeleton(path):
     "Skeleton of the labelled file, to hold the validation file to it"

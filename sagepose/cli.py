@@ -501,7 +501,7 @@ def _dashed(p, argv):
     if argv[0] not in ('train','ablate'): return
     for o in (o.split('=')[0] for o in argv[1:] if o.startswith('--')):
         k = o[2:].replace('-','_')
-        if o not in p._option_string_actions and k in PoseConfig.__dataclass_fields__:
+        if not any(n.startswith(o) for n in p._option_string_actions) and k in PoseConfig.__dataclass_fields__:
             raise SagePoseError(f"{o} is a setting; settings have no dashes: {k}=VALUE")
 
 # %% ../nbs/41_cli.ipynb #331bf756

@@ -508,12 +508,13 @@ def fits(
     cfg:PoseConfig
 ):              # steps of the fits; the step from which the student has all labels
     "When the correctness model is fitted, and until when it keeps people back"
+    if not held_back(cfg, 2): return [],0
     on = sweeps(cfg) if cfg.swept else [s for s in range(cfg.steps) if schedule(cfg, s/cfg.steps)[0]>0]
-    on,done,e = {*on} if held_back(cfg, 2) else (),[],cfg.epoch_steps
+    on,done,e = {*on},[],cfg.epoch_steps
     for s in range(cfg.steps):
         if done and s%e==0 and s/cfg.steps>max(cfg.stage1, cfg.hold_until): return done,s
         if s in on and (not done or s-done[-1]>=cfg.refit*e): done.append(s)
-    return done,cfg.steps*bool(on)
+    return done,cfg.steps
 
 # %% ../nbs/30_config.ipynb #12042dc8
 def compute(
@@ -523,7 +524,8 @@ def compute(
 ):                  # dictionary: crops through the student, teacher passes, total in passes F
     "What the run costs, in forward passes of one crop"
     n,u = people or count_people(cfg); student = teacher = 0
-    held,(fit,free) = held_back(cfg, n),fits(cfg)
+    mine = count_people(replace(cfg, extra='', semi=False))[0] if cfg.extra and held_back(cfg, n) else n
+    held,(fit,free) = held_back(cfg, mine),fits(cfg)
     for s in range(cfg.steps):
         _,m = schedule(cfg, s/cfg.steps)
         b = cfg.bs*cfg.ratio*(m>0)

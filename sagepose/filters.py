@@ -37,9 +37,10 @@ class RunningStats(torch.nn.Module):
 
     @torch.no_grad()
     def update(self, x):
-        "Take in a batch `x` (b,k), and those of all other processes; what is not finite counts as the mean"
+        "Take in a batch `x` (b,k), and those of all other processes; what is not finite counts as their mean"
         if not len(x): return
-        x = torch.where(x.isfinite(), x, self.mean)
+        mean = torch.where(x.isfinite(), x, torch.nan).nanmean(0)
+        x = torch.where(x.isfinite(), x, torch.where(mean.isfinite(), mean, self.mean))
         m,v = across(x.mean(0), x.var(0, unbiased=False))
         d = torch.where(self.n==0, 0.,
                         torch.clamp(self.decay*torch.ones_like(self.n), max=1-1/(self.n+1)))

@@ -184,7 +184,7 @@ def log_line(r):
     return (f"epoch {r['epoch']:3.0f}  step {r['step']:6.0f}  stage {r['stage']:.0f}  "
             f"loss {r['loss']:.3f}  PCK {pct('pck')}  kept {pct('coverage')}  "
             f"right {pct('accuracy')}  kept right {pct('kept_accuracy')}  {r['seconds']:.0f} s"
-            +("  peaks below .05: both teachers say next to nothing" if (r.get('confidence') or 1)<.05 else ''))
+            +"  confidence below .05: the teachers say next to nothing"*(r.get('confidence') is not None and r['confidence']<.05))
 
 def save_eval_model(learn, folder):
     "Save the appearance teacher, which is the model that is evaluated"
@@ -298,8 +298,9 @@ def train(
             fit(learn, ck['epoch'] if ck else 0, [Restore(ck)] if ck else [])
     except Diverged as e: raise Diverged(e.args[0].split(':\n\t')[-1]) from None    # without fastai's frame
     except KeyboardInterrupt:
-        n = max(int(f.name[5:]) for f in (out/'checkpoint').glob('epoch*'))
-        say(f"\nStopped. {out} holds the state after epoch {n}; go on with --resume."); raise
+        n = max((int(f.name[5:]) for f in (out/'checkpoint').glob('epoch*')), default=None)
+        if n is not None: say(f"\nStopped. {out} holds the state after epoch {n}; go on with --resume.")
+        raise
     finish(learn, log)
     return out
 
@@ -355,12 +356,12 @@ def show_run(
 
 # %% ../nbs/32_runs.ipynb #91a54595
 def kept_labels(
-    run         # folder of a run with `rounds` or `refresh`
+    run         # folder of a run with `rounds` or `refresh`, and not `online`
 ):              # `PoseSet`: keypoints in image pixels, visibility 2 where the gates let them pass, else 0
     "The pseudo-labels of a run's last sweep; `write_coco` writes them as a COCO file"
     run = Path(run); cfg = read_config(run/'config.yaml')
     files = sorted((run/'pseudo_labels').glob('step*.safetensors'))
-    if not files: raise SagePoseError(f"{run}: keeps no pseudo-labels; runs with `rounds` or `refresh` do")
+    if not files: raise SagePoseError(f"{run}: keeps no pseudo-labels; runs with `rounds` or `refresh` and without `online` do")
     u = PoseSets(replace(cfg, val='', reference='')).unlabelled; d = read_labels(files[-1], person_keys(u))
     back = np.linalg.inv(crop_matrix(u.boxes, cfg.crop, cfg.margin)); vis = 2*(d['w'].numpy()>0).astype(int)
     u = replace(u, kpts=apply_matrix(back, d['kpts'].numpy())*(vis>0)[...,None], vis=vis)

@@ -495,10 +495,10 @@ class MakeViews(Callback):
         akm,hid = self.learn.pseudo_labels.judge.akm,None
         if akm is not None: x,d = akm(x, kp, conf, w, m, g); hid = d['hid']
         if not c.cutout or c.hide=='akm': return x,hid
-        if c.hide=='joint':  x,hid = joint_cutout(x, kp, (0,c.cutout), generator=g)
-        if c.hide=='random': x,hid = random_cutout(x, kp, (0,c.cutout), generator=g)
-        if c.hide=='limb':   x,hid = limb_cutout(x, kp, sk.limbs, (0,c.cutout), generator=g)
-        return x,hid
+        if c.hide=='joint':  x,h = joint_cutout(x, kp, (0,c.cutout), generator=g)
+        if c.hide=='random': x,h = random_cutout(x, kp, (0,c.cutout), generator=g)
+        if c.hide=='limb':   x,h = limb_cutout(x, kp, sk.limbs, (0,c.cutout), generator=g)
+        return x,h if hid is None else hid|h
 
 # %% ../nbs/31_training.ipynb #501c9c0f
 @patch

@@ -72,6 +72,11 @@ def test_the_reference_may_come_later(tmp_path):
         refs.append(report(tmp_path, 'mechanisms').study.ref)
     assert refs==['masking','masking','spine']
 
+def test_an_arm_may_be_written_in_two_ways(tmp_path):
+    cfg = generated(tmp_path)
+    for a in ('semi','semi views=2'): open_study(tmp_path, cfg, 'mine', Study('?', dict(a=a)))     # two are the default
+    with pytest.raises(SagePoseError, match='views=3'): open_study(tmp_path, cfg, 'mine', Study('?', dict(a='semi views=3')))
+
 def test_other_configuration_is_refused(home):
     d,cfg,_ = home
     with pytest.raises(SagePoseError, match='beta=0.5 there, 0.7 here'):
@@ -199,6 +204,8 @@ def test_all_labels_are_those_of_the_unlabelled(tmp_path):
     files = [i['file_name'] for i in json.loads(Path(c.labelled).read_text())['images']]
     assert len(files)==len(set(files))==n+len(json.loads(Path(cfg.labelled).read_text())['images'])
     assert not any('val_' in f for f in files)
+    (tmp_path/'link').symlink_to(d); far = replace(cfg, unlabelled=str(tmp_path/'link'/Path(cfg.unlabelled).name))
+    assert len(json.loads(Path(all_labels(far, tmp_path/'far').labelled).read_text())['images'])==len(files)
 
 def test_missing_mechanism_is_said(tmp_path):
     cfg = generated(tmp_path); s = Study('?', dict(a='labels', b='semi warp_drive=1'))
