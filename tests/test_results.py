@@ -222,3 +222,9 @@ def test_fixmatch_with_cameras():
                  f'the method {span(c)[1:]} ahead', f'{span(own)[1:]} below it at 256x256',
                  f"run again on two other days, the {num(by_seed(l, m)[[0,1,2]].mean())} of the method was {' and '.join(again)}"):
         assert said in flat, said
+
+def test_the_method_as_written():
+    w = read_results(root/'results/lsp14_100_128_written.json').data; a,b = 'as written','recipe rounds'
+    assert f'{span(difference(w, a, b))} in the mean' in flat and (by_seed(w, a)<by_seed(w, b)).all()
+    start = w[(w.metric=='pck')&(w.step==470)&(w.arm==a)].set_index('seed').value
+    assert len(start)==3 and (by_seed(w, a)<start).all()
