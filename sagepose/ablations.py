@@ -636,6 +636,7 @@ def _same_arm(cfg, a, b):
     known = not (why_not(cfg, a) or why_not(cfg, b))
     return a==b or known and short_spec(cfg, a)==short_spec(cfg, b)
 
+# %% ../nbs/50_ablations.ipynb #c9bc0595
 def open_study(
     out,            # folder
     cfg:PoseConfig, # that all arms change

@@ -280,7 +280,6 @@ def _check_corners(src, wh, say):
         say('warning', 'box', '', f'{n} of {len(bs)} boxes stick far out of their images, and nearly all make '
             'sense as two corners; boxes are x,y,width,height')
 
-
 # %% ../nbs/11_check.ipynb #4bba5359
 def categories(
     d:dict,         # COCO file
@@ -576,6 +575,7 @@ def _look(path):
     except FileNotFoundError: return 'is not there'
     except OSError as e: return str(e)
 
+# %% ../nbs/11_check.ipynb #c3347d62
 def _check_images(src, say):
     "Decode all images of `src`: [(entry, path, info)] of those that are whole"
     paths = [src.root/i['file_name'] for i in src.images]
@@ -762,6 +762,7 @@ def check_data(
     if images: _cross(seen, near, rep); _check_scale(seen)
     return rep
 
+# %% ../nbs/11_check.ipynb #2bface17
 def _check_scale(seen, least=.4):
     "Say if pictures of a folder without boxes look like the labelled photos, in which people are smaller"
     if not {'labelled','unlabelled'}<={*seen}: return

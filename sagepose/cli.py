@@ -116,7 +116,8 @@ def train_cmd(a):
 
 def _stopped(out):
     "The message after Ctrl-C"
-    ck = sorted(Path(out).glob('checkpoint/epoch*'))
+    from sagepose.runs import checkpoints
+    ck = checkpoints(out)
     how = "there is no checkpoint yet"
     if ck: how = (f"the checkpoint is {ck[-1]}; continue with\n"
                   f"  sagepose train {quote(f'{out}/config.yaml')} --resume")
@@ -166,7 +167,7 @@ def eval_cmd(a):
          _flip, _over, _root, _device)
 def predict_cmd(a):
     "Predict the people of pictures; write COCO results, a CSV and drawn pictures"
-    from sagepose.predict import predict_paths
+    from sagepose.predict import predict_paths,unseen
     out = a.out or Path(a.run)/'predictions'/(Path(a.what).resolve().stem or 'pictures')
     draw = not a.no_draw
     r = predict_paths(a.run, a.what, out, a.boxes, draw, a.flip, a.overwrite, a.root, a.device)
@@ -177,7 +178,7 @@ def predict_cmd(a):
           f"{r['out']}/predictions.json, predictions.csv"+(', pictures/' if draw else ''))
     if not (a.boxes or str(a.what).lower().endswith('.json')):
         print('Each picture was taken as one person; --boxes says where people are.')
-    if u := r['unsure']: print(f"{n(u,'person has','people have')} no keypoint of confidence .1 or more: nothing is drawn there.")
+    if u := r['unsure']: print(f"{n(u,'person has','people have')} no keypoint of confidence {f'{unseen:g}'[1:]} or more: nothing is drawn there.")
     if b := r['without_box']: print(f"{n(b,'picture has no box and is','pictures have no box and are')} left out")
     return 0
 
@@ -442,6 +443,12 @@ def _said(a, name):
     return ' '.join(['sagepose ablate', name, *kv, f'--seeds {a.seeds}', *(f'--{f}' for f in short),
                      *([f'--arms "{a.arms}"'] if a.arms else [])])
 
+# %% ../nbs/41_cli.ipynb #292d22d2
+def _paused(out):
+    "The message after Ctrl-C in a study"
+    print(f"\nsagepose: stopped; the same command goes on where it stopped, in {out}", file=sys.stderr)
+    return 130
+
 # %% ../nbs/41_cli.ipynb #22b0c65d
 @command(arg('what', nargs='*', metavar='NAME [config.yaml] key=value',
              help='study, or all; the configuration that its arms change, '
@@ -464,15 +471,13 @@ def ablate_cmd(a):
     if a.list: print(list_studies().to_string(index=False)); return 0
     name,path,kv = _study_args(a.what); seeds = _ints(a.seeds, '--seeds')
     if a.report:
-        names = _studies_of(a.out)['studies'] if name=='all' else [name]
-        for n in names: print(report(a.out, n).markdown())
+        for n in _studies_of(a.out)['studies'] if name=='all' else [name]: print(report(a.out, n).markdown())
         return 0
     arms = {n:pick_arms(n, a.arms) for n in (studies if name=='all' else [name])}    # names are checked first
     cfg = _study_config(a, path, kv, seeds); devices = a.devices.split(',') if a.devices else ()
     try:
-        for n,study in arms.items(): run_study(study, cfg, a.out, seeds, n, a.test, devices, command=_said(a, n))
-    except KeyboardInterrupt:
-        print(f"\nsagepose: stopped; the same command goes on where it stopped, in {a.out}", file=sys.stderr); return 130
+        for n,s in arms.items(): run_study(s, cfg, a.out, seeds, n, a.test, devices, command=_said(a, n))
+    except KeyboardInterrupt: return _paused(a.out)
     return 0
 
 # %% ../nbs/41_cli.ipynb #b9d00b4d

@@ -39,8 +39,8 @@ class RunningStats(torch.nn.Module):
     def update(self, x):
         "Take in a batch `x` (b,k), and those of all other processes; what is not finite counts as their mean"
         if not len(x): return
-        mean = torch.where(x.isfinite(), x, torch.nan).nanmean(0)
-        x = torch.where(x.isfinite(), x, torch.where(mean.isfinite(), mean, self.mean))
+        ok = x.isfinite(); mean = torch.where(ok, x, torch.nan).nanmean(0)
+        x = torch.where(ok, x, torch.where(mean.isfinite(), mean, self.mean))
         m,v = across(x.mean(0), x.var(0, unbiased=False))
         d = torch.where(self.n==0, 0.,
                         torch.clamp(self.decay*torch.ones_like(self.n), max=1-1/(self.n+1)))

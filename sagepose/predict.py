@@ -150,6 +150,7 @@ Predictor.__call__ = _call
 # %% ../nbs/40_predict.ipynb #70c2e911
 unseen = .1         # confidence below which a keypoint is not drawn
 
+# %% ../nbs/40_predict.ipynb #deb22262
 def draw_poses(
     img,            # (H,W,3) uint8
     kpts, conf,     # (p,k,2) pixels, (p,k)

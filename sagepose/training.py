@@ -97,11 +97,11 @@ def _match(u, path, sk, root, ids=True):
 
 def _same_people(u, r, ids):
     "Rows of `u` and `r` that are one person: the same picture, and the same id or the boxes that share most"
-    at,pairs = {},[]; ids = ids and all(len({*p.ids.tolist()})==len(p) for p in (u,r))
+    at = {}; ids = ids and all(len({*p.ids.tolist()})==len(p) for p in (u,r))
     for n,p in enumerate((u,r)):
         for i,f in enumerate(p.files): at.setdefault(os.path.abspath(f), ([],[]))[n].append(i)
-    for i,j in (o for a,b in at.values() for o in _pairs_of(a, b, u, r, ids)): pairs.append((i,j))
-    return np.array(sorted(pairs), int).reshape(-1,2).T
+    pairs = sorted(o for a,b in at.values() for o in _pairs_of(a, b, u, r, ids))
+    return np.array(pairs, int).reshape(-1,2).T
 
 # %% ../nbs/31_training.ipynb #9a423f55
 def _pairs_of(a, b, u, r, ids):
@@ -367,10 +367,8 @@ def held_out(
     cfg
 ):          # (m,) indices of those kept back, (n-m,) of the others
     "Who is kept back to learn the confidence from"
-    on = cfg.semi and cfg.calibrate!='none' and cfg.lambda_u>0
-    o = np.random.default_rng([cfg.seed,13]).permutation(n)
-    m = held_back(cfg, n)
-    if on and n-m<1:
+    o,m = np.random.default_rng([cfg.seed,13]).permutation(n),held_back(cfg, n)
+    if m and n-m<1:
         raise ConfigError(f"calibrate={cfg.calibrate} keeps {m} of {n} labelled people back "
                           "and leaves none"+faq('60-images'))
     return np.sort(o[:m]),np.sort(o[m:])
