@@ -118,7 +118,7 @@ def read_text(path):
 _cols = 'file','x','y','w','h'
 
 def _table_rows(path):
-    "(entry, file, four values) of each row of a table with commas, semicolons or tabs"
+    "(entry, file, four values and perhaps a score) of each row of a table with commas, semicolons or tabs"
     if not Path(path).is_file(): raise DataError(f'{path}: no such file')
     text = read_text(path); sep = max(',;\t', key=text.partition('\n')[0].count)
     rows = csv.DictReader(io.StringIO(text), delimiter=sep)
@@ -127,11 +127,12 @@ def _table_rows(path):
     if miss: raise DataError(f"{path}, line 1: lacks the columns {', '.join(miss)}; "
                              f"expected {','.join(_cols)}")
     point = lambda v: v.replace(',', '.') if sep==';' and v else v      # of a spreadsheet with decimal commas
-    return [(f'line {rows.line_num}', r['file'], [point(r[c]) for c in _cols[1:]]) for r in rows]
+    cols = _cols[1:]+('score',)*('score' in rows.fieldnames)
+    return [(f'line {rows.line_num}', r['file'], [point(r[c]) for c in cols]) for r in rows]
 
 # %% ../nbs/11_check.ipynb #9207cd2b
 def _box_rows(path):
-    "(entry, file, four values) of each row of the box list `path`"
+    "(entry, file, four values and perhaps a score) of each row of the box list `path`"
     if Path(path).suffix.lower() in ('.csv','.tsv'): return _table_rows(path)
     d = read_json(path)
     if isinstance(d, dict):
@@ -140,7 +141,7 @@ def _box_rows(path):
     for i,r in enumerate(d):
         miss = [c for c in _cols if not isinstance(r, dict) or c not in r]
         if miss: raise DataError(f"{path}, entry {i}: lacks {', '.join(miss)}")
-    return [(f'entry {i}', r['file'], [r[c] for c in _cols[1:]]) for i,r in enumerate(d)]
+    return [(f'entry {i}', r['file'], [*(r[c] for c in _cols[1:]),r.get('score')]) for i,r in enumerate(d)]
 
 def _boxlist(b):
     if not isinstance(b, list): return [[b]]
@@ -153,15 +154,23 @@ def _floats(b):
 
 # %% ../nbs/11_check.ipynb #9ebdebec
 def read_boxes(
-    path # CSV or JSON list of boxes
-)->list: # of (file, [x,y,w,h]) in pixels
+    path, # CSV or JSON list of boxes
+    scores=False # also the detector's scores?
+)->list: # of (file, [x,y,w,h]) in pixels; with `scores` also that, see `_share`
     "Boxes of `path`; raises `DataError` with the line where one is not four numbers"
-    rows = [(e,f,_floats(b)) for e,f,b in _box_rows(path)]
-    for e,_,b in rows:
+    rows = [(e,f,_floats(b[:4]),b[4:]) for e,f,b in _box_rows(path)]
+    for e,_,b,s in rows:
         if not all(isinstance(o, float) for o in b):
             raise DataError(f'{path}, {e}: box {b} is not four numbers')
         if not np.isfinite(b).all() or min(b[2:])<=0: raise DataError(f'{path}, {e}: box {b} has no area')
-    return [(f,b) for _,f,b in rows]
+    return [(f,b,_share(*s or ('',)))[:2+scores] for _,f,b,s in rows]
+
+def _share(
+    v       # what a file says, a text in a table
+):          # number; 1 where it says nothing, nan where it is no number from 0 to 1
+    "A detector's score"
+    if v in (None,''): return 1.
+    v = _floats([v])[0]; return v if isinstance(v, float) and 0<=v<=1 else float('nan')
 
 # %% ../nbs/11_check.ipynb #208bc4bb
 def _entries(d, part, need, say):
@@ -514,7 +523,7 @@ def _add_boxes(src, path, say):
     except DataError as e:
         return say('error', 'format', '', re.sub('^[:, ]+', '', str(e).removeprefix(str(path))))
     for e,f,b in rows:
-        m,b = _bad_name(f),_floats(b)
+        m,b = _bad_name(f),_floats(b[:4])
         if m: say('error', 'file name', e, m)
         elif _check_box(b, None, e, say): src.boxes.setdefault(f, []).append(b)
     if not rows: say('error', 'empty', '', 'has no box')

@@ -1,4 +1,4 @@
-"""`sagepose demo | train | eval | predict | check | ablate | people`, from a terminal
+"""`sagepose demo | train | eval | predict | label | check | ablate | people`, from a terminal
 
 Docs: https://sagepose.github.io/sagepose/cli.html.md"""
 
@@ -6,7 +6,8 @@ Docs: https://sagepose.github.io/sagepose/cli.html.md"""
 
 # %% auto #0
 __all__ = ['commands', 'order', 'command', 'arg', 'parser', 'check_cmd', 'check_run', 'train_cmd', 'eval_cmd', 'predict_cmd',
-           'demo_config', 'train_all', 'demo_table', 'demo_pictures', 'demo_cmd', 'people_cmd', 'ablate_cmd', 'main']
+           'label_cmd', 'demo_config', 'train_all', 'demo_table', 'demo_pictures', 'demo_cmd', 'people_cmd',
+           'ablate_cmd', 'main']
 
 # %% ../nbs/41_cli.ipynb #66049b18
 import argparse, io, json, os, shutil, sys
@@ -180,6 +181,29 @@ def predict_cmd(a):
         print('Each picture was taken as one person; --boxes says where people are.')
     if u := r['unsure']: print(f"{n(u,'person has','people have')} no keypoint of confidence {f'{unseen:g}'[1:]} or more: nothing is drawn there.")
     if b := r['without_box']: print(f"{n(b,'picture has no box and is','pictures have no box and are')} left out")
+    return 0
+
+# %% ../nbs/41_cli.ipynb #5e660178
+@command(arg('run', help='folder of a finished run'),
+         arg('what', help='COCO JSON with boxes, or a folder of images'),
+         arg('--boxes', help='with a folder: CSV with file,x,y,w,h and perhaps score'),
+         arg('--out', help='COCO file to write; default beside WHAT, its name and _people.json'),
+         arg('--looks', type=int, default=1, help='how often boxes are made better; 2 if the model is good'),
+         arg('--least', type=float, default=.5, help='least mean confidence of a person, share of the usual'),
+         arg('--most', type=float, default=.4, help='how much alike two people may be, 0 to 1'),
+         _flip, _over, _root, _device)
+def label_cmd(a):
+    "Make a detector's boxes tighter, drop those of nobody and second ones; label who stays"
+    for n,ok in dict(looks=a.looks>=1, least=a.least>=0, most=0<=a.most<=1).items():
+        if not ok: raise SagePoseError(f"--{n}={getattr(a, n)}: see sagepose label --help")
+    from sagepose.boxes import label_paths
+    r = label_paths(a.run, a.what, a.out, a.boxes, a.root, a.overwrite, a.device,
+                    looks=a.looks, least=a.least, most=a.most, flip=a.flip)
+    cfg,out = (quote(str(f)) for f in (Path(a.run)/'config.yaml', r['out']))
+    print("{boxes} boxes: {unsure} of nobody that the teachers see, {double} of somebody who has one already.\n"
+          "{people} people stay".format(**r)+f"; {100*r['kept']:.0f} % of their keypoints pass the run's gates.\n"
+          f"They are in {r['out']}; to learn from them:\n"
+          f"  sagepose train {cfg} unlabelled={out} boxes= out=NEW")
     return 0
 
 # %% ../nbs/41_cli.ipynb #4cbe8688
@@ -488,7 +512,7 @@ def _overview():
                       'Semi-supervised fine-tuning of 2D pose models', '', *rows, '',
                       'sagepose COMMAND --help says more; all settings: sagepose train --help'])
 
-order = ['demo','train','eval','predict','check','ablate','people']
+order = ['demo','train','eval','predict','label','check','ablate','people']
 
 def _run(argv):
     "Exit code of the command line `argv`"

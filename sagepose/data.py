@@ -12,7 +12,7 @@ __all__ = ['PoseSet', 'read_coco', 'image_files', 'read_folder', 'read_unlabelle
 # %% ../nbs/12_data.ipynb #87ecf866
 import hashlib, io, json, os, csv
 from functools import partial
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 import cv2, numpy as np, torch
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ from fastai.data.load import DataLoader
 from fastai.data.core import DataLoaders
 from .skeleton import *
 from .check import read_json, read_boxes, read_ids, read_text, categories, of_category
-from .check import picture_files, image_exts, _turn, _bad_name
+from .check import picture_files, image_exts, _share, _turn, _bad_name
 from .heatmaps import sent
 from .geometry import *
 from .augmentations import *
@@ -39,6 +39,7 @@ class PoseSet:
     areas:np.ndarray=None   # (n,) square pixels, for OKS
     source:str=''           # where it was read from
     names:list=None         # n file names as the file gives them
+    scores:np.ndarray=None  # (n,) a detector's, 0 to 1, nan where the file says something else; `None`: none
 
     def __len__(self): return len(self.files)
     def __repr__(self):
@@ -47,7 +48,7 @@ class PoseSet:
                 f"{kind} ({Path(self.source).name})")
 
 # %% ../nbs/12_data.ipynb #7345b69c
-_fields = 'boxes ids image_ids kpts vis areas'.split()
+_fields = 'boxes ids image_ids kpts vis areas scores'.split()
 
 def _counted(vs, start=1):
     "Each of `vs` as a number, in the order in which they are met"
@@ -64,8 +65,7 @@ def _take(self, idx):
 
 def _unlabel(self):
     "The same people without their labels"
-    return PoseSet(self.files, self.boxes, self.ids, self.image_ids, self.sk, areas=self.areas,
-                   source=self.source, names=self.names)
+    return replace(self, kpts=None, vis=None)
 
 def _cat(self, o):
     "These people and those of `o`; labels are kept only if both have them, ids where they clash with none"
@@ -167,8 +167,12 @@ def _pose_set(anns, imgs, sk, root, path, labelled):
     names = [imgs[a['image_id']]['file_name'] for a in anns]
     area = col('area', np.float32, default=0); area = np.where(area>0, area, box[:,2]*box[:,3])
     ids,image_ids = (_numbers(anns, c, col) for c in ('id','image_id'))
-    return PoseSet([root/f for f in names], box, ids, image_ids, sk, kp, vis, area, str(path), names)
+    ps = PoseSet([root/f for f in names], box, ids, image_ids, sk, kp, vis, area, str(path), names)
+    if any('score' in a for a in anns):
+        ps.scores = np.array([_share(a.get('score')) for a in anns], np.float32)
+    return ps
 
+# %% ../nbs/12_data.ipynb #3990d139
 def _numbers(anns, name, col):
     "Ids as numbers; a text is the same number in every file"
     vs = [a.get(name, 0) for a in anns]
@@ -215,11 +219,12 @@ def read_folder(
     "The people of a folder of images"
     folder,sk = Path(folder),get_skeleton(sk)
     if boxes is None:
-        fs = image_files(folder); bs = [(0.,0.,*_size(f)) for f in fs]
-    else: fs,bs = _read_boxes(boxes, folder)
+        fs,scores = image_files(folder),None; bs = [(0.,0.,*_size(f)) for f in fs]
+    else: fs,bs,scores = _read_boxes(boxes, folder)
     bs = np.array(bs, np.float32); ids = np.arange(len(fs))
     return PoseSet(fs, bs, ids, _counted(fs, 0), sk, areas=bs[:,2]*bs[:,3],
-                   source=str(boxes or folder), names=[str(f.relative_to(folder)) for f in fs])
+                   source=str(boxes or folder), names=[str(f.relative_to(folder)) for f in fs],
+                   scores=scores)
 
 # %% ../nbs/12_data.ipynb #f1bf1deb
 def _size(f):
@@ -231,12 +236,12 @@ def _size(f):
     except Exception as e: raise SagePoseError(f"{f}: not an image ({e})") from None
 
 def _read_boxes(path, folder):
-    "Files and boxes of a CSV or JSON list"
-    rows = read_boxes(path)
+    "Files, boxes and scores of a CSV or JSON list"
+    rows = read_boxes(path, scores=True)
     if not rows: raise SagePoseError(f"{path}: has no box")
-    bad = [m for f,_ in rows if (m := _bad_name(f))]
+    fs,bs,scores = zip(*rows); bad = [m for f in fs if (m := _bad_name(f))]
     if bad: raise SagePoseError(f"{path}: {bad[0]}")
-    return [folder/f for f,_ in rows],[b for _,b in rows]
+    return [folder/f for f in fs],list(bs),np.array(scores, np.float32)
 
 def read_unlabelled(
     path,           # a COCO JSON with boxes, or a folder of images
@@ -329,6 +334,7 @@ def _coco_ann(ps, i):
     a = dict(id=int(ps.ids[i]), image_id=int(ps.image_ids[i]), category_id=1, iscrowd=0,
              bbox=ps.boxes[i].tolist(),
              area=float(ps.boxes[i,2:].prod() if ps.areas is None else ps.areas[i]))
+    if ps.scores is not None: a['score'] = round(float(ps.scores[i]),4)
     if ps.kpts is None: return a
     k = np.concatenate([ps.kpts[i], ps.vis[i][:,None]], 1)
     return dict(a, keypoints=[round(float(v),3) for v in k.ravel()],

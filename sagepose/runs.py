@@ -6,8 +6,8 @@ Docs: https://sagepose.github.io/sagepose/runs.html.md"""
 
 # %% auto #0
 __all__ = ['pack', 'unpack', 'run_state', 'restore', 'save_checkpoint', 'checkpoints', 'load_checkpoint', 'write_csv', 'read_csv',
-           'RunLog', 'Diverged', 'log_line', 'save_eval_model', 'save_judge', 'versions', 'train', 'Restore', 'finish',
-           'show_run', 'kept_labels']
+           'RunLog', 'Diverged', 'log_line', 'save_eval_model', 'save_judge', 'versions', 'load_judge', 'train',
+           'Restore', 'finish', 'show_run', 'kept_labels']
 
 # %% ../nbs/32_runs.ipynb #deaef00f
 import csv, json, os, platform, time
@@ -24,6 +24,9 @@ from .metrics import no_nan
 from .config import *
 from .data import *
 from .models import *
+from .filters import Align
+from .priors import Priors
+from .judge import Judge
 from .refresh import *
 from .training import *
 
@@ -278,6 +281,21 @@ def _begin(out, text, clear):
     out.mkdir(parents=True, exist_ok=True)
     (out/'config.yaml').write_text(text)
     (out/'versions.json').write_text(json.dumps(versions(), indent=1))
+
+# %% ../nbs/32_runs.ipynb #07192a1a
+def load_judge(
+    run,        # folder of a finished run with pseudo-labels
+    sk          # its `Skeleton`
+):              # `Judge` with the run's thresholds, correctness model and priors; `None` where there is none
+    "The judge of a run, as it was at the end"
+    f = Path(run)/'judge.safetensors'
+    if not f.exists(): return None
+    cfg,d = read_config(Path(run)/'config.yaml'),read_weights(f)
+    j = Judge(cfg, sk)
+    if any(n.startswith('priors.') for n in d):
+        j.priors = Priors(sk, two_sided=cfg.bones=='two_sided', angle=cfg.angles)
+    if 'align.target' in d: j.align = Align(d['align.target'])
+    j.load_state_dict(d); return j
 
 # %% ../nbs/32_runs.ipynb #b79ea3e9
 def train(
