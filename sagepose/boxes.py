@@ -8,7 +8,7 @@ Docs: https://sagepose.github.io/sagepose/boxes.html.md"""
 __all__ = ['Labels', 'overlap', 'noisy_detections', 'box_ap', 'box_margins', 'pose_boxes', 'pose_oks', 'alike', 'pose_nms',
            'teachers_of', 'Labeller', 'show_labels', 'label_paths']
 
-# %% ../nbs/45_boxes.ipynb #16b2b4fc
+# %% ../nbs/45_boxes.ipynb #d6ffc609
 import contextlib, copy, io
 from collections import namedtuple
 from dataclasses import replace
@@ -27,7 +27,7 @@ from .training import normalise
 from .runs import load_checkpoint, load_judge
 from .predict import *
 
-# %% ../nbs/45_boxes.ipynb #61e3a399
+# %% ../nbs/45_boxes.ipynb #445cd808
 def overlap(
     a, b    # (n,4) x, y, w, h
 ):          # (n,) from 0 to 1
@@ -41,7 +41,7 @@ def _shaken(b, r, shift, scale):
     s = b[:,2:]*np.exp(r.normal(0, scale, (len(b),2)))
     return np.concatenate([b[:,:2]+b[:,2:]*(.5+r.normal(0, shift, (len(b),2)))-s/2, s], 1).astype(np.float32)
 
-# %% ../nbs/45_boxes.ipynb #7dc5eed4
+# %% ../nbs/45_boxes.ipynb #0573b525
 def noisy_detections(
     ps,             # labelled `PoseSet`: the people who are there
     seed=0,
@@ -63,7 +63,7 @@ def noisy_detections(
     s = np.clip(r.normal(np.where(own>=0, .7, .45), .15), .05, 1).astype(np.float32)
     return replace(d, scores=s, areas=d.boxes[:,2]*d.boxes[:,3], ids=np.arange(1, len(own)+1)),own
 
-# %% ../nbs/45_boxes.ipynb #959887f1
+# %% ../nbs/45_boxes.ipynb #2eabef01
 def box_ap(
     ps,         # `PoseSet` of detections; their scores order them
     truth       # `PoseSet` of the people who are there, in the same pictures
@@ -84,7 +84,7 @@ def box_ap(
         e.evaluate(); e.accumulate(); e.summarize()
     return {n:float(e.stats[i]) for n,i in dict(AP=0, AP50=1, AP75=2, AR=8).items()}
 
-# %% ../nbs/45_boxes.ipynb #587c8b4e
+# %% ../nbs/45_boxes.ipynb #84c45c7d
 def _hull(kpts, on):
     "Corners of the keypoints that are `on` (n,k)"
     o = on[...,None]; return np.where(o, kpts, np.inf).min(1),np.where(o, kpts, -np.inf).max(1)
@@ -102,7 +102,7 @@ def box_margins(
     m = np.median(m, 0); m[[0,2]] = m[[0,2]].mean()      # people lean to either side
     return m
 
-# %% ../nbs/45_boxes.ipynb #2a1b6036
+# %% ../nbs/45_boxes.ipynb #3033e452
 def pose_boxes(
     kpts, conf,     # (n,k,2) image pixels, (n,k)
     boxes,          # (n,4) of the detector
@@ -118,7 +118,7 @@ def pose_boxes(
     b[ok] = np.concatenate([c[:,:2], np.maximum(c[:,2:]-c[:,:2], 1)], 1)
     return b.astype(np.float32)
 
-# %% ../nbs/45_boxes.ipynb #d53545e6
+# %% ../nbs/45_boxes.ipynb #a6428189
 def pose_oks(
     kpts, conf,     # (n,k,2) pixels, (n,k) of the people in one picture
     boxes, sigmas   # (n,4); (k,) of the skeleton
@@ -140,7 +140,7 @@ def alike(
     if by!='overlap': p = pose_oks(kpts, conf, boxes, sigmas)
     return p if by=='oks' else (o+p)/2
 
-# %% ../nbs/45_boxes.ipynb #90b4123b
+# %% ../nbs/45_boxes.ipynb #64997ec0
 def pose_nms(
     kpts, conf, boxes,  # see `pose_oks`; people of any pictures
     score, images,      # (n,); (n,) which picture
@@ -155,7 +155,7 @@ def pose_nms(
             if keep[w[i]]: keep[w[i+1:][same[i,i+1:]]] = False
     return keep
 
-# %% ../nbs/45_boxes.ipynb #14992873
+# %% ../nbs/45_boxes.ipynb #cf866ffc
 def teachers_of(
     run,            # run folder
     device='',      # see `load`
@@ -174,7 +174,7 @@ def _labelled_of(run, sk):
     if c is None or not c.labelled or not Path(c.labelled).is_file(): return None
     return read_coco(c.labelled, sk, c.root or None)
 
-# %% ../nbs/45_boxes.ipynb #de6d5d53
+# %% ../nbs/45_boxes.ipynb #f0f9848d
 class Labeller:
     "A run's teachers and its judge, for people who were not in it"
     def __init__(self,
@@ -193,7 +193,7 @@ class Labeller:
         s = self.judge and self.judge.gates.kpt.stats
         return s.mean.mean().item() if s and s.n>0 else None
 
-# %% ../nbs/45_boxes.ipynb #cb56cdc6
+# %% ../nbs/45_boxes.ipynb #5257fb19
 def _ask(p, x, flip):
     "The `Belief` of the `Predictor` `p` about the crops `x`, and what it says of visibility"
     b = normalise(to_chw(x).to(p.device), p.mean, p.std); h,v = answers(p.model, b)
@@ -217,7 +217,7 @@ def _look(self,
     return dict(kpts=apply_matrix(np.linalg.inv(c.M), kp.astype(np.float64)), conf=conf, w=w, agree=agree)
 Labeller.look = _look
 
-# %% ../nbs/45_boxes.ipynb #bf36be5e
+# %% ../nbs/45_boxes.ipynb #a4ea3169
 # a `PoseSet`; of all boxes (n,) kept, unsure or double, and (n,) the teachers' `agreement`
 Labels = namedtuple('Labels', 'people fate agree')
 
@@ -227,7 +227,7 @@ def _inside(boxes, old, files):
     lo = boxes[:,:2].clip(0); hi = np.minimum(boxes[:,:2]+boxes[:,2:], wh); ok = (hi-lo>=1).all(1)
     return np.where(ok[:,None], np.concatenate([lo, hi-lo], 1), old).astype(np.float32)
 
-# %% ../nbs/45_boxes.ipynb #6d600dc3
+# %% ../nbs/45_boxes.ipynb #9b3c4388
 def _call(self,
     ps,             # `PoseSet` of detections
     looks=1,        # how often boxes are made better; see below
@@ -253,7 +253,7 @@ def _call(self,
     return Labels(ps[fate=='kept'], fate, e['agree'])
 Labeller.__call__ = _call
 
-# %% ../nbs/45_boxes.ipynb #1d53b6e4
+# %% ../nbs/45_boxes.ipynb #d402d4ce
 _marks = dict(kept='-', double='--', unsure=':')
 
 def show_labels(
@@ -280,7 +280,7 @@ def show_labels(
     for ax in axs.ravel(): ax.set_axis_off()
     fig.tight_layout(pad=.3); return fig
 
-# %% ../nbs/45_boxes.ipynb #6544fec6
+# %% ../nbs/45_boxes.ipynb #ed50663a
 def label_paths(
     run,            # run folder, or a `Labeller`
     what,           # COCO file with boxes, or a folder of images

@@ -74,6 +74,7 @@ changes = {
     'everything but cameras':('mechanisms','everything','spine','recover/covered')}
 # the same change on real people -> file, arm, reference
 real = {
+    'priors, at a loose threshold (against the same without)':('priors','priors, loose','no priors, loose'),
     'a gate that knows the hidden labels':('baselines','oracle gate','without cameras'),
     'cameras on unlabelled people':('camera','with','without'),
     'a fixed threshold of .5':('parts_more','fixed threshold','as it is'),
@@ -228,3 +229,9 @@ def test_the_method_as_written():
     assert f'{span(difference(w, a, b))} in the mean' in flat and (by_seed(w, a)<by_seed(w, b)).all()
     start = w[(w.metric=='pck')&(w.step==470)&(w.arm==a)].set_index('seed').value
     assert len(start)==3 and (by_seed(w, a)<start).all()
+
+def test_boxes():
+    page = (root/'nbs/45_boxes.ipynb').read_text(encoding='utf-8')
+    d = pd.read_csv(root/'results/two_stage.csv'); d = d[d.metric=='pck'].pivot(index='seed', columns='arm', values='value')
+    for arm in ('cleaned boxes','true boxes'):
+        c = mean_ci(d[arm]-d['noisy boxes']); assert c.n==3 and span(c)[1:] in page, span(c)
