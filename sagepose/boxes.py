@@ -18,7 +18,7 @@ from .skeleton import *
 from .check import refuse_among
 from .config import *
 from .data import *
-from .data import _size
+from .data import _coco_name, _size
 from .fusion import *
 from .calibration import person_scale
 from .filters import agreement
@@ -299,7 +299,9 @@ def label_paths(
     if out.is_dir() or not out.parent.is_dir():
         raise SagePoseError(f"{out}: cannot be written; name a file in a folder that exists (--out)")
     l = run if isinstance(run, Labeller) else Labeller(run, device)
-    ps = read_unlabelled(what, l.sk, boxes, root); r = l(ps, **kw); n = lambda v: int((r.fate==v).sum())
+    ps = read_unlabelled(what, l.sk, boxes, root)
+    for f in dict.fromkeys(ps.files): _coco_name(f, root or out.parent)     # before the work
+    r = l(ps, **kw); n = lambda v: int((r.fate==v).sum())
     if not len(r.people):
         raise SagePoseError(f"{what}: in none of {len(ps)} boxes is anybody seen; nothing is written")
     write_coco(replace(r.people, ids=np.arange(1, len(r.people)+1)), out, root)

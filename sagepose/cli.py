@@ -197,9 +197,11 @@ def label_cmd(a):
     for n,ok in dict(looks=a.looks>=1, least=a.least>=0, most=0<=a.most<=1).items():
         if not ok: raise SagePoseError(f"--{n}={getattr(a, n)}: see sagepose label --help")
     from sagepose.boxes import label_paths
+    from sagepose.runs import checkpoints
     r = label_paths(a.run, a.what, a.out, a.boxes, a.root, a.overwrite, a.device,
                     looks=a.looks, least=a.least, most=a.most, flip=a.flip)
     cfg,out = (quote(str(f)) for f in (Path(a.run)/'config.yaml', r['out']))
+    if not checkpoints(a.run): print('No checkpoint is left there: one model was both teachers.')
     print("{boxes} boxes: {unsure} of nobody that the teachers see, {double} of somebody who has one already.\n"
           "{people} people stay".format(**r)+f"; {100*r['kept']:.0f} % of their keypoints pass the run's gates.\n"
           f"They are in {r['out']}; to learn from them:\n"
