@@ -36,7 +36,7 @@ from .training import *
 from .baselines import *
 from .predict import load, predict_set, evaluate
 from .priors import Priors
-from .runs import Diverged, train, read_csv, write_csv, versions
+from .runs import Diverged, check_run, train, read_csv, write_csv, versions
 
 # %% ../nbs/50_ablations.ipynb #2dfa43a2
 def parse_arm(
@@ -746,7 +746,7 @@ def _train(job, quiet, cbs):
         at = job.folder.parent/'start'/key; at.parent.mkdir(exist_ok=True)
         take_start(job, at); cbs = [*cbs, KeepStart(job.cfg, at)]
     train(job.cfg, resume=(job.folder/'checkpoint').exists(), quiet=quiet, cbs=cbs,
-          task=job.method.task)
+          task=job.method.task, check=False)
 
 def _same_job(job):
     "Refuse to mix a run with what its folder holds"
@@ -766,6 +766,15 @@ def _close(job):
     (job.folder/'arm.json').write_text(
         json.dumps(dict(spec=job.spec, seed=job.cfg.seed, F=job.F), indent=1))
 
+# %% ../nbs/50_ablations.ipynb #4009d964
+def _check(cfg, jobs, near, say):
+    "The data check for `jobs` that did not begin, once where seeds have the same files"
+    new = {j.cfg.seed for j in jobs if not (j.why or (j.folder/'config.yaml').exists())}
+    files = lambda c: (c.labelled, c.extra, c.unlabelled, c.boxes, c.val, '' if c.pool and c.semi else c.labelled_ids)
+    for c in {files(c):c for c in (at_seed(cfg, s) for s in sorted(new))}.values():
+        say(check_run(c, near).raise_if_errors())
+
+
 # %% ../nbs/50_ablations.ipynb #9139c3a6
 def run_study(
     study,              # name, or a `Study`
@@ -774,13 +783,15 @@ def run_study(
     seeds=(0,),
     name='study',       # of a `Study` of your own
     tests=(), devices=(), # COCO files to test on; several: a process each
-    quiet=False, command='' # print nothing? how it was started, for the report
+    quiet=False, command='', # print nothing? how it was started, for the report
+    check=True, near='error' # the data check first, for seeds that did not begin? see `check_data`
 ):                      # `Report`
     "Run all arms with all seeds that are not finished, then report"
     if isinstance(study, str): name,study = study,get_study(study)
     say = (lambda *a: None) if quiet else (lambda *a: print(*a, flush=True))
     for d in devices: best_device(d)
     _stems(tests); cfg = whole_epochs(check_config(cfg)); jobs = plan(study, cfg, out, seeds)
+    if check: _check(cfg, jobs, near, say)
     open_study(out, cfg, name, study, tests, command or f'sagepose ablate {name}')
     say(f'{study.question}\n\n{show_plan(jobs).to_string(index=False)}\n')
     if len(devices)>1: _spread(devices, study, cfg, out, seeds, name, tests)

@@ -277,27 +277,35 @@ def show_predictions(
     return fig
 
 # %% ../nbs/40_predict.ipynb #d36990e9
+def _pictures(what):
+    "The files of one image, of several, or of a folder; their names below the folder that holds them all"
+    fs = list(dict.fromkeys(Path(f) for f in (what if isinstance(what, (list,tuple)) else [what])))
+    for f in fs:
+        if not f.exists(): raise SagePoseError(f"{f}: no such image, folder or COCO file")
+        if len(fs)>1 and (f.is_dir() or f.suffix.lower()=='.json'): raise SagePoseError(
+            f"{f}: give several pictures, or one folder, or one COCO file")
+    if not fs: raise SagePoseError("no picture was given")
+    if fs[0].is_dir(): at,fs = fs[0].resolve(),image_files(fs[0])
+    else: at = os.path.commonpath([f.parent.resolve() for f in fs])
+    return fs,[(f.parent.resolve()/f.name).relative_to(at).as_posix() for f in fs]
+
 def _jobs(what, boxes=None, root=None, sk=None):
     "[(file, name, image id, boxes or None, ids or None)] of `what`; how many of its pictures have no box"
-    what = Path(what)
-    if not what.exists(): raise SagePoseError(f"{what}: no such image, folder or COCO file")
-    if what.suffix.lower()=='.json':
-        if boxes: raise SagePoseError(f"{what}: a COCO file has boxes of its own; "
+    files,names = _pictures(what); one = Path(what[0] if isinstance(what, (list,tuple)) else what)
+    if one.suffix.lower()=='.json' and not one.is_dir():
+        if boxes: raise SagePoseError(f"{one}: a COCO file has boxes of its own; "
                                       f"leave out {boxes}")
-        return _coco_jobs(what, root, sk)
-    if root: raise SagePoseError(f"root={root} is for a COCO file; {what} has its pictures with it")
-    base = what if what.is_dir() else what.parent
-    files = image_files(what) if what.is_dir() else [what]
-    names = [f.relative_to(base).as_posix() for f in files]
+        return _coco_jobs(one, root, sk)
+    if root: raise SagePoseError(f"root={root} is for a COCO file; {one} has its pictures with it")
     if boxes is None: return [(f, n, i+1, None, None) for i,(f,n) in enumerate(zip(files, names))],0
     at = {}
     for n,b in read_boxes(boxes):
         if m := _bad_name(n): raise SagePoseError(f"{boxes}: {m}")
         at.setdefault(Path(n).as_posix(), []).append(b)
-    lost = sorted(set(at)-set(names)) if what.is_dir() else []
-    if lost: raise SagePoseError(f"{boxes}: {lost[0]} is not in {what} ({len(lost)} such files)")
+    lost = sorted(set(at)-set(names)) if one.is_dir() else []
+    if lost: raise SagePoseError(f"{boxes}: {lost[0]} is not in {one} ({len(lost)} such files)")
     jobs = [(f, n, i+1, at[n], None) for i,(f,n) in enumerate(zip(files, names)) if n in at]
-    if not jobs: raise SagePoseError(f"{boxes}: has no box for {what.name}")
+    if not jobs: raise SagePoseError(f"{boxes}: has no box for {one.name}")
     return jobs,len(files)-len(jobs)
 
 # %% ../nbs/40_predict.ipynb #8abd4f73
@@ -403,7 +411,7 @@ def _batch(predictor, jobs, flip, out, draw):
 # %% ../nbs/40_predict.ipynb #b19fb633
 def predict_paths(
     run,                # run folder, or a `Predictor`
-    what,               # an image, a folder of images, or a COCO JSON
+    what,               # an image, a list of them, a folder of images, or a COCO JSON
     out,                # folder to write into
     boxes=None,         # CSV or JSON of boxes, for an image or a folder
     draw=True,          # write pictures?
@@ -415,7 +423,7 @@ def predict_paths(
     "Predict files and write COCO results, a CSV and pictures"
     pred = run if isinstance(run, Predictor) else load(run, device)
     jobs,bare = _jobs(what, boxes, root, pred.sk)
-    if draw and not boxes: refuse_among(out, what)
+    if draw and not (boxes or isinstance(what, (list,tuple))): refuse_among(out, what)
     new = not Path(out).exists()
     (out,part),recs,bad = _out_folder(out, overwrite, [j[0] for j in jobs]),[],[]
     for s in range(0, len(jobs), step):

@@ -6,12 +6,13 @@ Docs: https://sagepose.github.io/sagepose/runs.html.md"""
 
 # %% auto #0
 __all__ = ['pack', 'unpack', 'run_state', 'restore', 'save_checkpoint', 'checkpoints', 'load_checkpoint', 'write_csv', 'read_csv',
-           'RunLog', 'Diverged', 'log_line', 'save_eval_model', 'save_judge', 'versions', 'load_judge', 'train',
-           'Restore', 'finish', 'show_run', 'kept_labels']
+           'RunLog', 'Diverged', 'log_line', 'save_eval_model', 'save_judge', 'versions', 'load_judge', 'check_run',
+           'train', 'Restore', 'finish', 'show_run', 'kept_labels']
 
 # %% ../nbs/32_runs.ipynb #deaef00f
 import csv, json, os, platform, time
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version, PackageNotFoundError
 from pathlib import Path
 import numpy as np, torch
@@ -19,7 +20,7 @@ from fastai.callback.core import Callback
 from fastcore.foundation import L
 from fastai.torch_core import num_distrib, to_device
 from .skeleton import *
-from .check import refuse_among
+from .check import check_data,refuse_among
 from .metrics import no_nan
 from .config import *
 from .data import *
@@ -297,6 +298,20 @@ def load_judge(
     if 'align.target' in d: j.align = Align(d['align.target'])
     j.load_state_dict(d); return j
 
+# %% ../nbs/32_runs.ipynb #63b888f6
+def check_run(
+    cfg,            # `PoseConfig`
+    near='error'    # see `check_data`
+):                  # `Report`
+    "The data check for the files of a run"
+    if not cfg.labelled: raise SagePoseError("no labelled people: give labelled=FILE.json, "
+                                             "a COCO-keypoints JSON")
+    u = (cfg.unlabelled,cfg.boxes) if cfg.boxes else cfg.unlabelled
+    part = cfg.labelled_ids and not (cfg.pool and cfg.semi)   # with `pool` all of it is used
+    return check_data(cfg.labelled, u if cfg.semi and u else None, cfg.val or None,
+                      cfg.skeleton or None, cfg.root or None, near=near, max_report=8,
+                      extra=cfg.extra or None, ids=dict(labelled=cfg.labelled_ids) if part else None)
+
 # %% ../nbs/32_runs.ipynb #b79ea3e9
 def train(
     cfg:PoseConfig,     # or the YAML file of one
@@ -304,17 +319,19 @@ def train(
     overwrite=False,    # replace a run in the same folder
     quiet=False,        # print nothing
     model=None, cbs=(), # a module of your own; more callbacks
-    task=PoseTask       # what makes the Learner: a subclass for another way to train
+    task=PoseTask,      # what makes the Learner: a subclass for another way to train
+    check=True, near='error' # look for what would spoil the training first? look-alikes: see `check_data`
 ):                      # the run's folder
     "Train, log and save; Ctrl-C leaves a checkpoint that `resume` continues from"
     _alone(); cfg = read_config(cfg) if isinstance(cfg, (str,Path)) else cfg
     cfg = whole_epochs(check_config(cfg)); text,ck = dump_config(cfg),_prepare(cfg, resume, overwrite)
+    say = (lambda *a, **kw: None) if quiet else partial(print, flush=True)
+    if check and not resume: say(check_run(cfg, near).raise_if_errors())
     out,task = Path(cfg.out),task(cfg, model)
     log = RunLog(cfg, quiet=quiet, **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))
     learn = task.learner([log, *L(cbs)])   # what can go wrong has gone wrong by now
     _begin(out, text, overwrite and not resume)
     if cfg.semi: learn.pseudo_labels.folder = out/'pseudo_labels'
-    say = (lambda *a, **kw: None) if quiet else print
     say(task.sets.labelled, describe(learn.dls, task.sets.unlabelled, cfg.bs*cfg.ratio*cfg.semi),
         f"The run is {cfg.steps} steps in {cfg.steps//cfg.epoch_steps} epochs.", *task.notes, sep='\n')
     try:

@@ -48,13 +48,20 @@ def refused(f, *words):
     assert not missing, f'{missing} not in: {e.value}'
 
 def refused_everywhere(d, *words, name='labelled'):
-    "The data check, training and the command line refuse the file `name` of `d`, with `words`"
+    "The data check, training, a study and the command line refuse the file `name` of `d`, with `words`"
     rep = check_data(d/'labelled.json', d/'unlabelled.json', d/'val.json')
     assert not rep.ok and all(w in str(rep) for w in words), rep
+    refused(lambda: train(cfg(d), quiet=True), *words)
+    with pytest.raises(SagePoseError): run_study('views', cfg(d), d/'study', quiet=True)
+    assert not (d/'run').exists() and not list((d/'study').glob('*@*'))
     code = lambda *a: cli.main(['train', *(f'{k}={v}' for k,v in {**tiny, 'crop':'64,48'}.items()),
                                 *(f'{n}={d}/{n}.json' for n in ('labelled','unlabelled','val')),
                                 f'out={d}/cli', *a])
     assert code()==2 and not (d/'cli').exists()
+
+def unchecked(cfg):
+    "Training without the data check, which a user may skip"
+    return train(cfg, quiet=True, check=False)
 
 # the labels file
 
@@ -73,12 +80,12 @@ def test_labels_file(copy, text, word, capsys):
     refused_everywhere(copy, str(f), word)
     assert word in capsys.readouterr().err
     refused(lambda: read_coco(f), str(f))
-    refused(lambda: train(cfg(copy), quiet=True), str(f))
+    refused(lambda: unchecked(cfg(copy)), str(f))
 
 def test_missing_labels_file(copy):
     (copy/'labelled.json').unlink()
     refused_everywhere(copy, 'labelled.json: no such file')
-    refused(lambda: train(cfg(copy), quiet=True), 'no such file')
+    refused(lambda: unchecked(cfg(copy)), 'no such file')
 
 def test_no_labelled_person(copy):
     def f(d):
@@ -86,7 +93,7 @@ def test_no_labelled_person(copy):
     f = edit(copy/'labelled.json', f)
     refused_everywhere(copy, 'no usable labelled person')
     refused(lambda: read_coco(f), str(f), 'no labelled person')
-    refused(lambda: train(cfg(copy), quiet=True), 'no labelled person')
+    refused(lambda: unchecked(cfg(copy)), 'no labelled person')
     edit(f, lambda d: d.update(annotations=[]))
     refused(lambda: read_coco(f), 'no labelled person')
 
@@ -94,19 +101,19 @@ def test_nan_coordinates(copy, capsys):
     def f(d): d['annotations'][2]['keypoints'][0] = float('nan')
     edit(copy/'labelled.json', f); id = json.loads((copy/'labelled.json').read_text())['annotations'][2]['id']
     refused_everywhere(copy, f'annotation {id}', 'right_ankle', 'nan')
-    refused(lambda: train(cfg(copy), quiet=True), f'annotation {id}', 'right_ankle')
+    refused(lambda: unchecked(cfg(copy)), f'annotation {id}', 'right_ankle')
 
 def test_box_without_area(copy):
     edit(copy/'labelled.json', lambda d: d['annotations'][1]['bbox'].__setitem__(3, 0))
     refused_everywhere(copy, 'no area')
-    refused(lambda: train(cfg(copy), quiet=True), 'height is not')
+    refused(lambda: unchecked(cfg(copy)), 'height is not')
 
 @pytest.mark.parametrize('part,key',
                          [('images','file_name'), ('annotations','image_id'), ('annotations','bbox')])
 def test_entry_without(copy, part, key):
     edit(copy/'labelled.json', lambda d: d[part][1].pop(key))
     refused_everywhere(copy, key)
-    refused(lambda: train(cfg(copy), quiet=True), f'{part}[1]', key)
+    refused(lambda: unchecked(cfg(copy)), f'{part}[1]', key)
 
 def test_17_keypoints_for_14_names(copy, run):
     def f(d):
@@ -114,7 +121,7 @@ def test_17_keypoints_for_14_names(copy, run):
     f = edit(copy/'labelled.json', f)
     refused_everywhere(copy, "17 keypoints, skeleton 'lsp14' has 14")
     refused(lambda: read_coco(f), '17', "'lsp14' has 14", 'skeleton=')
-    refused(lambda: train(cfg(copy), quiet=True), '17', 'has 14')
+    refused(lambda: unchecked(cfg(copy)), '17', 'has 14')
 
 def test_14_keypoints_for_17_names(copy):
     refused(lambda: read_coco(copy/'labelled.json', 'coco17'), 'has 14 keypoints', 'has 17')
@@ -127,7 +134,7 @@ def test_unlabelled_folder_without_images(copy, capsys):
     rep = check_data(copy/'labelled.json', copy/'none')
     assert not rep.ok and 'holds no image' in str(rep)
     refused(lambda: read_unlabelled(copy/'none', lsp14), str(copy/'none'), 'no images')
-    refused(lambda: train(cfg(copy, unlabelled=copy/'none'), quiet=True), 'no images')
+    refused(lambda: unchecked(cfg(copy, unlabelled=copy/'none')), 'no images')
 
 def first(d): return d/json.loads((d/'labelled.json').read_text())['images'][0]['file_name']
 
@@ -135,14 +142,14 @@ def first(d): return d/json.loads((d/'labelled.json').read_text())['images'][0][
 def test_truncated_jpeg(copy, run, share):
     f = first(copy); raw = f.read_bytes(); f.write_bytes(raw[:int(len(raw)*share)])
     refused_everywhere(copy, f.name)
-    refused(lambda: train(cfg(copy), quiet=True), f.name)
+    refused(lambda: unchecked(cfg(copy)), f.name)
     refused(lambda: sagepose.load(run)(f), f.name, 'sagepose check')
     refused(lambda: predict_paths(run, f, copy/'out'), f.name)
 
 def test_missing_picture(copy, run):
     f = first(copy); f.unlink()
     refused_everywhere(copy, f.name)
-    refused(lambda: train(cfg(copy), quiet=True), f.name)
+    refused(lambda: unchecked(cfg(copy)), f.name)
     refused(lambda: sagepose.load(run)(f), f.name)
 
 @pytest.mark.parametrize('mode', ['RGBA','L','LA','P','1','I;16','CMYK'])

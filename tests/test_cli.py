@@ -109,6 +109,8 @@ def test_check(sagepose, home):
 def test_train_stops_at_errors_of_the_check(sagepose, home):
     code,_,err = sagepose('train tiny.yaml val=data/labelled.json out=leaky')
     assert code==2 and 'copy of' in err and not (home/'leaky').exists()
+    code,_,err = sagepose('ablate views tiny.yaml val=data/labelled.json --out leaky')
+    assert code==2 and 'copy of' in err and not (home/'leaky').exists()
 
 # train, resume, eval, predict
 
@@ -152,6 +154,9 @@ def test_predict(sagepose, home):
     assert code==0 and '1 person in 1 picture' in out and (home/'one/pictures'/img.name).exists()
     assert sagepose(f'predict run {img} --out one')[0]==2
     assert sagepose(f'predict run {img} --out one --overwrite')[0]==0
+    two = list((home/'data/images').glob('*'))[:2]
+    code,out,_ = sagepose(f'predict run {two[0]} {two[1]}')
+    assert code==0 and out.startswith('2 people in 2 pictures: run/predictions/pictures/')
 
 # demo
 
