@@ -171,8 +171,8 @@ def teachers_of(
 def _labelled_of(run, sk):
     "The labelled people of a run, `None` where their file is elsewhere now"
     c = read_config(Path(run)/'config.yaml') if (Path(run)/'config.yaml').exists() else None
-    if c is None or not c.labelled or not Path(c.labelled).is_file(): return None
-    return read_coco(c.labelled, sk, c.root or None)
+    if c is None or not all(Path(f).is_file() for f in (c.labelled, c.labelled_ids or c.labelled)): return None
+    return read_coco(c.labelled, sk, c.root or None, c.labelled_ids or None)
 
 # %% ../nbs/45_boxes.ipynb #f0f9848d
 class Labeller:
@@ -183,7 +183,7 @@ class Labeller:
         model=None,     # your own module, if the run is of one
         margins=None    # (4,) of `box_margins`; default those of the run's labelled people
     ):
-        self.geo,self.app = teachers_of(run, device, model); p = self.app
+        self.run,(self.geo,self.app) = Path(run),teachers_of(run, device, model); p = self.app
         self.sk,self.crop,self.margin,self.bs = p.sk,p.crop,p.margin,p.bs
         self.judge = load_judge(run, p.sk)
         self.margins = box_margins(_labelled_of(run, p.sk)) if margins is None else np.asarray(margins)
@@ -259,26 +259,50 @@ _marks = dict(kept='-', double='--', unsure=':')
 def show_labels(
     ps,         # `PoseSet` of detections
     labels,     # `Labels` made of them
-    n=4, ncols=4 # pictures, the first of the set; how many side by side
+    n=4, ncols=2 # pictures, the first of the set; how many side by side
 ):              # the figure
-    "Detections above: kept, double (dashed), unsure (dotted); people below"
+    "Detections on the left: kept, double (dashed), unsure (dotted); people on the right"
     import matplotlib.pyplot as plt
     from sagepose.visuals import palette,show_pose
-    files = list(dict.fromkeys(ps.files))[:n]; ims = [read_image(f) for f in files]
-    h = max(i.shape[0]/i.shape[1] for i in ims); nc = min(ncols, len(files)); nr = -(-len(files)//nc)
-    fig,axs = plt.subplots(2*nr, nc, figsize=(8, 8/nc*h*2*nr+.3), dpi=80, squeeze=False)
+    files = list(dict.fromkeys(ps.files))[:n]; ims = [read_image(f) for f in files]; nc = min(ncols, len(files))
+    hs = [max(i.shape[0]/i.shape[1] for i in ims[r:r+nc]) for r in range(0, len(ims), nc)]
+    fig,axs = plt.subplots(len(hs), 2*nc, figsize=(8, 4/nc*sum(hs)+.3), dpi=80, squeeze=False,
+                           gridspec_kw=dict(height_ratios=hs))
     def box(ax, b, how):
         col = palette['kept' if how=='kept' else 'dropped']
         ax.add_patch(plt.Rectangle(b[:2], *b[2:], fill=False, ec=col, lw=1.5, ls=_marks[how]))
     p = labels.people
-    for j,(f,im) in enumerate(zip(files, ims)):
-        up,down = axs[j//nc*2,j%nc],axs[j//nc*2+1,j%nc]; show_pose(im, ax=up)
-        for i in np.nonzero([g==f for g in ps.files])[0]: box(up, ps.boxes[i], labels.fate[i])
-        w = np.array([g==f for g in p.files], bool)
-        show_pose(im, p.kpts[w] if w.any() else None, p.sk, p.vis[w], ax=down)
-        for b in p.boxes[w]: box(down, b, 'kept')
     for ax in axs.ravel(): ax.set_axis_off()
+    for (left,right),f,im in zip(axs.reshape(-1,2), files, ims):
+        show_pose(im, ax=left)
+        for i in np.nonzero([g==f for g in ps.files])[0]: box(left, ps.boxes[i], labels.fate[i])
+        w = np.array([g==f for g in p.files], bool)
+        show_pose(im, p.kpts[w] if w.any() else None, p.sk, p.vis[w], ax=right)
+        for b in p.boxes[w]: box(right, b, 'kept')
+    for ax,t in zip(axs[0], ('boxes; dotted: nobody, dashed: double','people')*nc): ax.set_title(t, fontsize=6)
     fig.tight_layout(pad=.3); return fig
+
+# %% ../nbs/45_boxes.ipynb #030e87a6
+def _draw(ps, labels, n, to):
+    "`show_labels` of `n` pictures from all over the set, as a PNG"
+    import matplotlib.pyplot as plt
+    fs = list(dict.fromkeys(ps.files)); pick = {fs[i] for i in np.linspace(0, len(fs)-1, min(n, len(fs))).astype(int)}
+    on = np.array([f in pick for f in ps.files])
+    fig = show_labels(ps[on], labels._replace(fate=labels.fate[on]), n)
+    to.parent.mkdir(exist_ok=True); fig.savefig(to, dpi=110); plt.close(fig)
+
+
+# %% ../nbs/45_boxes.ipynb #a18c9895
+def _may_write(out, png, what, boxes, overwrite):
+    "Raise `SagePoseError` where `label_paths` would lose something, or could not write"
+    for f in (out,*([png] if png else [])):
+        if f.exists() and not overwrite: raise SagePoseError(f"{f}: exists already; "
+            "name another file (--out), or overwrite it (--overwrite)")
+    if not what.exists(): raise SagePoseError(f"{what}: no such folder or COCO file")
+    if out.resolve() in (what.resolve(), Path(boxes or what).resolve()):
+        raise SagePoseError(f"{out}: is what the boxes are read from; name another file (--out)")
+    if out.is_dir() or not out.parent.is_dir():
+        raise SagePoseError(f"{out}: cannot be written; name a file in a folder that exists (--out)")
 
 # %% ../nbs/45_boxes.ipynb #ed50663a
 def label_paths(
@@ -287,23 +311,21 @@ def label_paths(
     out=None,       # COCO file to write; default: beside `what`, its name and `_people.json`
     boxes=None,     # with a folder: CSV or JSON list of boxes
     root=None,      # folder of a COCO file's images; default the file's own
-    overwrite=False, device='', **kw # replace `out`?; see `Labeller` and its call
-):                  # dictionary: out, boxes, people, unsure, double, kept (share of keypoints)
+    overwrite=False, device='', # replace `out`?; see `Labeller`
+    draw=8, **kw    # pictures to draw, from all over the set, in the run's folder; see a `Labeller`'s call
+):                  # dictionary: out, picture, root (for its names), boxes, people, unsure, double, kept (share of keypoints)
     "Detections to people, as a COCO file"
     what = Path(what); out = Path(out) if out else what.parent/f'{what.resolve().stem}_people.json'
-    if out.exists() and not overwrite: raise SagePoseError(f"{out}: exists already; "
-        "name another file (--out), or overwrite it (--overwrite)")
-    if not what.exists(): raise SagePoseError(f"{what}: no such folder or COCO file")
-    if out.resolve() in (what.resolve(), Path(boxes or what).resolve()):
-        raise SagePoseError(f"{out}: is what the boxes are read from; name another file (--out)")
-    if out.is_dir() or not out.parent.is_dir():
-        raise SagePoseError(f"{out}: cannot be written; name a file in a folder that exists (--out)")
     l = run if isinstance(run, Labeller) else Labeller(run, device)
+    png = l.run/'pictures'/f'{out.stem}.png' if draw else None; _may_write(out, png, what, boxes, overwrite)
     ps = read_unlabelled(what, l.sk, boxes, root)
-    for f in dict.fromkeys(ps.files): _coco_name(f, root or out.parent)     # before the work
+    files = [Path(f).resolve() for f in dict.fromkeys(ps.files)]; here = out.parent.resolve()
+    at = root if root and not all(here in f.parents for f in files) else None   # what the names will be relative to
+    for f in files: _coco_name(f, at or here)      # before the work
     r = l(ps, **kw); n = lambda v: int((r.fate==v).sum())
     if not len(r.people):
         raise SagePoseError(f"{what}: in none of {len(ps)} boxes is anybody seen; nothing is written")
-    write_coco(replace(r.people, ids=np.arange(1, len(r.people)+1)), out, root)
-    return dict(out=out, boxes=len(ps), people=len(r.people), unsure=n('unsure'), double=n('double'),
+    write_coco(replace(r.people, ids=np.arange(1, len(r.people)+1)), out, at)
+    if draw: _draw(ps, r, draw, png)
+    return dict(out=out, picture=png, root=at, boxes=len(ps), people=len(r.people), unsure=n('unsure'), double=n('double'),
                 kept=float((r.people.vis>0).mean()))

@@ -41,6 +41,7 @@ def parser(
 _device = arg('--device', default='', help='cpu, cuda, cuda:1; default the best there is')
 _root = arg('--root', help="folder that a COCO file's names are relative to; default its own")
 _over = arg('--overwrite', action='store_true', help='replace what an earlier command wrote there')
+_undrawn = arg('--no-draw', action='store_true', help='write no pictures')
 _flip = arg('--flip', action='store_true', help='average with the mirrored picture: twice the time')
 
 # %% ../nbs/41_cli.ipynb #44a11b4f
@@ -148,7 +149,7 @@ def eval_cmd(a):
          arg('what', nargs='+', help='images, a folder of them, or a COCO JSON'),
          arg('--out', help='folder to write into; default RUN/predictions/NAME'),
          arg('--boxes', help='CSV with file,x,y,w,h; default the whole picture is one person'),
-         arg('--no-draw', action='store_true', help='write no pictures'),
+         _undrawn,
          _flip, _over, _root, _device)
 def predict_cmd(a):
     "Predict the people of pictures; write COCO results, a CSV and drawn pictures"
@@ -175,7 +176,7 @@ def predict_cmd(a):
          arg('--looks', type=int, default=1, help='how often boxes are made better; 2 if the model is good'),
          arg('--least', type=float, default=.5, help='least mean confidence of a person, share of the usual'),
          arg('--most', type=float, default=.4, help='how much alike two people may be, 0 to 1'),
-         _flip, _over, _root, _device)
+         _undrawn, _flip, _over, _root, _device)
 def label_cmd(a):
     "Make a detector's boxes tighter, drop those of nobody and second ones; label who stays"
     for n,ok in dict(looks=a.looks>=1, least=a.least>=0, most=0<=a.most<=1).items():
@@ -183,13 +184,14 @@ def label_cmd(a):
     from sagepose.boxes import label_paths
     from sagepose.runs import checkpoints
     r = label_paths(a.run, a.what, a.out, a.boxes, a.root, a.overwrite, a.device,
-                    looks=a.looks, least=a.least, most=a.most, flip=a.flip)
+                    draw=0 if a.no_draw else 8, looks=a.looks, least=a.least, most=a.most, flip=a.flip)
     cfg,out = (quote(str(f)) for f in (Path(a.run)/'config.yaml', r['out']))
     if not checkpoints(a.run): print('No checkpoint is left there: one model was both teachers.')
     print("{boxes} boxes: {unsure} of nobody that the teachers see, {double} of somebody who has one already.\n"
           "{people} people stay".format(**r)+f"; {100*r['kept']:.0f} % of their keypoints pass the run's gates.\n"
-          f"They are in {r['out']}; to learn from them:\n"
-          f"  sagepose train {cfg} unlabelled={out} boxes= out=NEW")
+          f"They are in {r['out']}"+('' if a.no_draw else f", some of them drawn in {r['picture']}")+'; to learn from them:\n'
+          f"  sagepose train {cfg} unlabelled={out} boxes= out=NEW"
+          +(f" root={quote(str(r['root']))}" if r['root'] else ''))
     return 0
 
 # %% ../nbs/41_cli.ipynb #4cbe8688
