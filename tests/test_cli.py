@@ -61,7 +61,7 @@ print(sorted({{'torch','fastai','matplotlib','cv2'}}&set(sys.modules)), file=sys
 
 def test_help_lists_all(sagepose):
     code,out,_ = sagepose('--help')
-    assert code==0 and all(c in out for c in ('demo','train','eval','predict','check'))
+    assert code==0 and all(c in out for c in ('demo','train','show','eval','predict','label','check'))
     code,out,_ = sagepose('train --help')
     assert code==0 and config_help() in out
     assert sagepose('')[0]==2
@@ -87,6 +87,8 @@ def test_load_is_lazy():
     ('train tiny.yaml out=new --resume',   'nothing to resume'),
     ('eval nowhere',                       'no model.yaml'),
     ('predict run none.jpg',               'no such'),
+    ('show nowhere',                       'no such configuration'),
+    ('show run --people 0',                '1 or more'),
     ('predict nowhere data/val.json',      'no model.yaml'),
     ('eval run none.json',                 'no such file'),
     ('demo --out data',                    'not made by')])
