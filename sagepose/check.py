@@ -6,8 +6,9 @@ Docs: https://sagepose.github.io/sagepose/check.html.md"""
 
 # %% auto #0
 __all__ = ['Finding', 'image_exts', 'ImageInfo', 'near_bits', 'near_corr', 'DataError', 'Report', 'read_json', 'read_text',
-           'read_boxes', 'categories', 'of_category', 'read_ids', 'no_unit', 'picture_files', 'refuse_among', 'dhash',
-           'image_info', 'near_pairs', 'box_corr', 'plot_twins', 'plot_distances', 'check_data']
+           'read_boxes', 'categories', 'of_category', 'with_results', 'read_ids', 'no_unit', 'picture_files',
+           'refuse_among', 'dhash', 'image_info', 'near_pairs', 'box_corr', 'plot_twins', 'plot_distances',
+           'check_data']
 
 # %% ../nbs/11_check.ipynb #fb27496a
 import csv,hashlib,io,json,os,re
@@ -127,7 +128,7 @@ def _table_rows(path):
     if miss: raise DataError(f"{path}, line 1: lacks the columns {', '.join(miss)}; "
                              f"expected {','.join(_cols)}")
     point = lambda v: v.replace(',', '.') if sep==';' and v else v      # of a spreadsheet with decimal commas
-    cols = _cols[1:]+('score',)*('score' in rows.fieldnames)
+    cols = _cols[1:]+tuple(c for c in ('score','confidence','conf') if c in rows.fieldnames)[:1]
     return [(f'line {rows.line_num}', r['file'], [point(r[c]) for c in cols]) for r in rows]
 
 # %% ../nbs/11_check.ipynb #9207cd2b
@@ -136,15 +137,20 @@ def _box_rows(path):
     if Path(path).suffix.lower() in ('.csv','.tsv'): return _table_rows(path)
     d = read_json(path)
     if isinstance(d, dict):
-        d = [dict(zip(_cols, (n,*b))) for n,bs in d.items() for b in _boxlist(bs)]
+        d = [(n,b) for n,bs in d.items() for b in _boxlist(bs)]
+        odd = [n for n,b in d if not isinstance(b, list) or len(b) not in (4,5)]
+        if odd: raise DataError(f'{path}: a box of {odd[0]} is not x,y,w,h and perhaps a score')
+        d = [dict(zip((*_cols,'score'), (n,*b))) for n,b in d]
     if not isinstance(d, list): raise DataError(f'{path}: expected a list of boxes')
     for i,r in enumerate(d):
         miss = [c for c in _cols if not isinstance(r, dict) or c not in r]
+        if isinstance(r, dict) and {'image_id','bbox'}<=set(r): raise DataError(f"{path}: holds COCO results, which "
+            "name pictures by id; give the COCO file of the pictures, not their folder, beside it")
         if miss: raise DataError(f"{path}, entry {i}: lacks {', '.join(miss)}")
     return [(f'entry {i}', r['file'], [*(r[c] for c in _cols[1:]),r.get('score')]) for i,r in enumerate(d)]
 
 def _boxlist(b):
-    if not isinstance(b, list): return [[b]]
+    if not isinstance(b, list): return [b]
     return b if b and isinstance(b[0], list) else [b]
 
 def _floats(b):
@@ -341,6 +347,30 @@ def of_category(
     ids = [c['id'] for c in use]
     return [a for a in anns if a.get('category_id', ids[0]) in ids] if use else anns
 
+# %% ../nbs/11_check.ipynb #4af81d35
+def with_results(
+    path,       # COCO file of the pictures
+    results,    # JSON list of COCO results: image_id, bbox, perhaps category_id and score
+    sk=None     # see `of_category`
+):              # the dictionary of `path` with these boxes as its annotations
+    "A detector's answer as a COCO dictionary; raises `DataError` where the two do not fit"
+    if Path(results).suffix.lower()!='.json': raise DataError(
+        f"{path}: a COCO file has boxes of its own; leave out {results}, or give a JSON list of COCO results")
+    d,rs = read_json(path, dict),read_json(results, list)
+    have = {i.get('id') for i in d.get('images') or () if isinstance(i, dict)}
+    for n,r in enumerate(rs):
+        miss = [k for k in ('image_id','bbox') if not isinstance(r, dict) or k not in r]
+        if miss: raise DataError(f"{results}, entry {n}: lacks {', '.join(miss)}")
+        if r['image_id'] not in have: raise DataError(f"{results}, entry {n}: {path} has no image {r['image_id']!r}")
+    kinds,one = {r.get('category_id') for r in rs}-{None},[c['id'] for c in categories(d) if 'id' in c]
+    if len(kinds)>1 and not one: raise DataError(f"{results}: has results of {len(kinds)} categories, and {path} does not "
+        "say which are people; give it `categories`")
+    rs = [dict(r, id=n+1) for n,r in enumerate(rs)]
+    mine = [r for r in rs if r.get('category_id', one[0])==one[0]] if len(one)==1 else of_category(rs, d, sk)
+    if not mine: raise DataError(f"{results}: none of its {len(rs)} results is of a category for people in {path}")
+    return dict(d, annotations=mine)
+
+
 # %% ../nbs/11_check.ipynb #d1e4d295
 @dataclass
 class _Source:
@@ -363,9 +393,9 @@ def _check_names(images, say):
         else: yield i
 
 # %% ../nbs/11_check.ipynb #0b6f0414
-def _from_coco(name, path, root, skeleton, ids, say, sizes):
+def _from_coco(name, path, root, skeleton, ids, say, sizes, boxes=None):
     "Check the COCO file `path`: its images and annotations, or None if it cannot be read as one"
-    try: d = read_json(path)
+    try: d = read_json(path) if boxes is None else with_results(path, boxes, skeleton if isinstance(skeleton, Skeleton) else None)
     except DataError as e: return say('error', 'format', '', str(e).removeprefix(f'{Path(path)}: '))
     if not isinstance(d, dict):
         return say('error', 'format', '', f"holds a {type(d).__name__}; COCO is a dict with "
@@ -728,9 +758,10 @@ def _load(name, given, root, skeleton, ids, found, sizes):
     def say(level, kind, entry='', message='', file=file):
         found.append(Finding(level, kind, file, str(entry), message))
     if folder is None: raise SagePoseError(f"{boxes}: boxes of which pictures? name their folder")
-    if boxes is not None or (name=='unlabelled' and Path(folder).is_dir()):
+    listed = Path(folder).suffix.lower()=='.json' and not Path(folder).is_dir()     # a COCO file
+    if not listed and (boxes is not None or name=='unlabelled' and Path(folder).is_dir()):
         src = _from_folder(folder, boxes, say, sizes)
-    else: src = _from_coco(name, folder, root.get(name), skeleton, (ids or {}).get(name), say, sizes)
+    else: src = _from_coco(name, folder, root.get(name), skeleton, (ids or {}).get(name), say, sizes, boxes)
     return src,say
 
 def _cross(seen, near, report):
@@ -748,7 +779,7 @@ def _cross(seen, near, report):
 # %% ../nbs/11_check.ipynb #cbf80945
 def check_data(
     labelled,        # COCO-keypoints JSON with the labelled persons
-    unlabelled=None, # COCO JSON with boxes, a folder of crops, or (folder, CSV or JSON of boxes)
+    unlabelled=None, # COCO JSON with boxes, a folder of crops, or either with (that, CSV or JSON of boxes)
     val=None,        # COCO-keypoints JSON to validate with
     skeleton=None,   # `Skeleton`, its name or its YAML; that of the labelled file if None
     root=None,       # image folder of the JSON files but `extra`, or a dict by source; default their own

@@ -55,7 +55,7 @@ def _level(near): return None if near=='off' else near
          arg('unlabelled', nargs='?', help='COCO JSON with boxes, or a folder of images'),
          arg('--val', help='COCO-keypoints JSON to validate with'),
          arg('--extra', help='COCO-keypoints JSON of more labelled people'),
-         arg('--boxes', help='with a folder: CSV with file,x,y,w,h'),
+         arg('--boxes', help='with a folder: CSV with file,x,y,w,h; with a COCO JSON: COCO results'),
          arg('--skeleton', help='shipped name or YAML file; default that of the labelled file'),
          arg('--max', type=int, default=40, help='most findings to print'), _root, _near)
 def check_cmd(a):
@@ -113,22 +113,25 @@ def _stopped(out):
 
 # %% ../nbs/41_cli.ipynb #dbc32474
 def _steps(run, out, n, seed, kv):
-    "A picture and a table of a step for `n` unlabelled people into `out`; the names of what was written, and a line for each"
+    "A picture and a table of a step for `n` unlabelled people into `out`; a line about each"
     from sagepose.inspect import open_run,step_of,show_step,explain
     import matplotlib.pyplot as plt
-    learn = open_run(run, n, seed=seed, **kv); u = learn.task.sets.unlabelled; pl = step_of(learn, range(len(u)), seed)
+    learn = open_run(run, n, seed=seed, **kv); u = learn.task.sets.unlabelled
+    pl = step_of(learn, range(len(u)), seed)
+    out.mkdir(parents=True, exist_ok=True)
     for i in range(len(u)):
         fig = show_step(pl, i=i); fig.savefig(out/f'step_{i+1}.png', dpi=120); plt.close(fig)
         explain(pl, i).to_csv(out/f'step_{i+1}.csv'); w = pl['w'][i]
-        yield f"step_{i+1}.png, step_{i+1}.csv: {int((w>0).sum())} of {len(w)} keypoints kept, {u.files[i]}"
+        yield f"{out}/step_{i+1}.png, .csv: {int((w>0).sum())} of {len(w)} keypoints kept, {u.files[i]}"
 
 def _answers(run, out, n, seed, cfg):
     "A picture of `n` validation people of a run, truth and answers, into `out`"
     from sagepose.predict import load,show_predictions
     from sagepose.data import read_coco
-    p = load(run if (Path(run)/'model.yaml').exists() else Path(run)/'best'); ps = read_coco(cfg.val, p.sk, cfg.root or None)
+    p = load(run if (Path(run)/'model.yaml').exists() else Path(run)/'best')
+    ps = read_coco(cfg.val, p.sk, cfg.root or None); out.mkdir(parents=True, exist_ok=True)
     show_predictions(p, ps, n, seed).savefig(out/'predictions.png', dpi=120)
-    yield f'predictions.png: {min(n, len(ps))} validation people, truth and answers'
+    yield f'{out}/predictions.png: {min(n, len(ps))} validation people, truth and answers'
 
 
 # %% ../nbs/41_cli.ipynb #9d1300a1
@@ -145,8 +148,8 @@ def show_cmd(a):
     cfg = read_config(Path(a.run)/'config.yaml', kv); out = Path(a.out or Path(a.run)/'pictures')
     names = ['predictions.png']+[f'step_{i+1}.{e}' for i in range(a.people) for e in ('png','csv')]
     old = [out/f for f in names if (out/f).exists()]
-    if old and not a.overwrite: raise SagePoseError(f"{old[0]}: exists already; name another folder (--out), or overwrite it (--overwrite)")
-    out.mkdir(parents=True, exist_ok=True); print(f'{out}:')
+    if old and not a.overwrite: raise SagePoseError(
+        f"{old[0]}: exists already; name another folder (--out), or overwrite it (--overwrite)")
     kv = dict(o.split('=',1) for o in kv)
     if cfg.semi: print(*_steps(a.run, out, a.people, a.seed, kv), sep='\n')
     else: print('The run learned from labels alone: there are no pseudo-labels to look at.')
@@ -192,7 +195,7 @@ def eval_cmd(a):
 @command(arg('run', help='run folder, or its `best`'),
          arg('what', nargs='+', help='images, a folder of them, or a COCO JSON'),
          arg('--out', help='folder to write into; default RUN/predictions/NAME'),
-         arg('--boxes', help='CSV with file,x,y,w,h; default the whole picture is one person'),
+         arg('--boxes', help='CSV with file,x,y,w,h, or COCO results; default the whole picture is one person'),
          _undrawn,
          _flip, _over, _root, _device)
 def predict_cmd(a):
@@ -201,9 +204,7 @@ def predict_cmd(a):
     what = a.what if len(a.what)>1 else a.what[0]; one = 'pictures' if len(a.what)>1 else Path(what).resolve().stem
     out,draw = a.out or Path(a.run)/'predictions'/(one or 'pictures'),not a.no_draw
     r = predict_paths(a.run, what, out, a.boxes, draw, a.flip, a.overwrite, a.root, a.device)
-    bad,n = r['skipped'],lambda k,one,many: f'{k} {one if k==1 else many}'
-    for m in bad[:10]: print(f'sagepose: skipped: {m}', file=sys.stderr)
-    if len(bad)>10: print(f"sagepose: ... and {len(bad)-10} more", file=sys.stderr)
+    n = lambda k,one,many: f'{k} {one if k==1 else many}'; _skipped(r['skipped'])
     print(f"{n(r['people'],'person','people')} in {n(r['images'],'picture','pictures')}: "
           f"{r['out']}/predictions.json, predictions.csv"+(', pictures/' if draw else ''))
     if not (a.boxes or str(what).lower().endswith('.json')):
@@ -212,10 +213,15 @@ def predict_cmd(a):
     if b := r['without_box']: print(f"{n(b,'picture has no box and is','pictures have no box and are')} left out")
     return 0
 
+def _skipped(bad):
+    "Name pictures that were left out, on standard error"
+    for m in bad[:10]: print(f'sagepose: skipped: {m}', file=sys.stderr)
+    if len(bad)>10: print(f"sagepose: ... and {len(bad)-10} more", file=sys.stderr)
+
 # %% ../nbs/41_cli.ipynb #5e660178
 @command(arg('run', help='folder of a finished run'),
          arg('what', help='COCO JSON with boxes, or a folder of images'),
-         arg('--boxes', help='with a folder: CSV with file,x,y,w,h and perhaps score'),
+         arg('--boxes', help='with a folder: CSV with file,x,y,w,h,score; with a COCO JSON: COCO results'),
          arg('--out', help='COCO file to write; default beside WHAT, its name and _people.json'),
          arg('--looks', type=int, default=1, help='how often boxes are made better; 2 if the model is good'),
          arg('--least', type=float, default=.5, help='least mean confidence of a person, share of the usual'),
@@ -225,18 +231,31 @@ def label_cmd(a):
     "Make a detector's boxes tighter, drop those of nobody and second ones; label who stays"
     for n,ok in dict(looks=a.looks>=1, least=a.least>=0, most=0<=a.most<=1).items():
         if not ok: raise SagePoseError(f"--{n}={getattr(a, n)}: see sagepose label --help")
-    from sagepose.boxes import label_paths
-    from sagepose.runs import checkpoints
-    r = label_paths(a.run, a.what, a.out, a.boxes, a.root, a.overwrite, a.device,
-                    draw=0 if a.no_draw else 8, looks=a.looks, least=a.least, most=a.most, flip=a.flip)
-    cfg,out = (quote(str(f)) for f in (Path(a.run)/'config.yaml', r['out']))
-    if not checkpoints(a.run): print('No checkpoint is left there: one model was both teachers.')
+    from sagepose.boxes import Labeller,label_paths
+    l = Labeller(a.run, a.device)
+    r = label_paths(l, a.what, a.out, a.boxes, a.root, a.overwrite, draw=0 if a.no_draw else 8,
+                    looks=a.looks, least=a.least, most=a.most, flip=a.flip)
+    _skipped(r['skipped'])
+    if not l.measured: print("The run's labelled people are not found from here: boxes reach a tenth beyond the keypoints.")
+    if not l.pair: print('No checkpoint is left there: one model was both teachers.')
+    if Path(a.what).is_dir() and not a.boxes: print('Each picture was taken as one person; --boxes says where people are.')
+    how = "have a peak of .1 or more" if l.judge is None else "pass the run's gates"
     print("{boxes} boxes: {unsure} of nobody that the teachers see, {double} of somebody who has one already.\n"
-          "{people} people stay".format(**r)+f"; {100*r['kept']:.0f} % of their keypoints pass the run's gates.\n"
-          f"They are in {r['out']}"+('' if a.no_draw else f", some of them drawn in {r['picture']}")+'; to learn from them:\n'
-          f"  sagepose train {cfg} unlabelled={out} boxes= out=NEW"
-          +(f" root={quote(str(r['root']))}" if r['root'] else ''))
+          "{people} people stay".format(**r)+f"; {100*r['kept']:.0f} % of their keypoints {how}"
+          +(f"; {r['empty']} of them keep none" if r['empty'] else '')+f".\nThey are in {r['out']}"
+          +(f", some of them drawn in {r['picture']}" if r['picture'] else '')+_learn_from(a.run, r['out']))
     return 0
+
+# %% ../nbs/41_cli.ipynb #d3114e6a
+def _learn_from(run, out):
+    "How to train with the people in `out` as the run did with its own, if that can be done"
+    f = next((f for f in (Path(run)/'config.yaml', Path(run).parent/'config.yaml') if f.is_file()), None)
+    if f is None: return '.'
+    c,at = read_config(f),Path(out).resolve().parent
+    if c.root and Path(c.root).resolve()!=at: return (f". The run's own names are relative to root={c.root}, those "
+        f"in there to {at}: to learn from them with its configuration, have them written to a file in {c.root} (--out)")
+    return (f"; to learn from them:\n  sagepose train {quote(str(f))} unlabelled={quote(str(out))} boxes= out=NEW"
+            +('' if c.semi else ' recipe=rounds semi=true'))
 
 # %% ../nbs/41_cli.ipynb #4cbe8688
 def demo_config(
@@ -510,15 +529,12 @@ def _paused(out):
 @command(arg('what', nargs='*', metavar='NAME [config.yaml] key=value',
              help='study, or all; the configuration that its arms change, '
                   '{seed} stands for the seed'),
-         arg('--out', default='runs/ablate',
-             help='folder of all runs; studies in one folder share equal arms'),
+         arg('--out', default='runs/ablate', help='folder of all runs; studies in one folder share equal arms'),
          arg('--seeds', default='0', help='e.g. 0,1,2'),
          arg('--arms', default='', help="only these, or others: 'labels,semi views=4'"),
-         arg('--test', action='append', default=[],
-             help='COCO JSON to test the finished models on; may be repeated'),
+         arg('--test', action='append', default=[], help='COCO JSON to test the finished models on; may be repeated'),
          arg('--devices', default='', help='one process each: cuda:0,cuda:1'),
-         arg('--short', action='store_true',
-             help='generated people, seconds an arm: shows that it works, no more'),
+         arg('--short', action='store_true', help='generated people, seconds an arm: shows that it works'),
          arg('--demo', action='store_true', help='generated people in the sizes of `sagepose demo`'),
          arg('--report', action='store_true', help='only report what is finished'), _unchecked, _near,
          arg('--list', action='store_true', help='all studies, and arms that are not available'))

@@ -24,7 +24,7 @@ class _Data:
     val:str=''              # COCO-keypoints JSON for choosing and reporting; never trained on
     skeleton:str=''         # shipped name or YAML file; empty: that of the labelled file
     root:str=''             # folder of the images; empty: that of each JSON
-    boxes:str=''            # with a folder of unlabelled images: CSV with file,x,y,w,h
+    boxes:str=''            # with a folder of unlabelled images: CSV with file,x,y,w,h; with a COCO JSON: COCO results
     labelled_ids:str=''     # JSON list of image ids: only these of the labelled file are labels
     extra:str=''            # COCO-keypoints JSON of more labelled people, such as generated ones
     extra_share:float=.5    # their share of each labelled batch, however many they are

@@ -48,7 +48,9 @@ def open_run(
     sets.unlabelled = sets.unlabelled[people]
     if sets.reference is not None: sets.reference = sets.reference[people]
     learn = PoseTask(cfg, model, sets).learner()
-    _restore(learn, ck['state'])
+    try: _restore(learn, ck['state'])
+    except (RuntimeError,KeyError): raise SagePoseError(f"{run}: its checkpoint does not hold one student and two teachers; "
+        "students that teach each other have none") from None
     return learn
 
 # %% ../nbs/33_inspect.ipynb #1014924a

@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2, numpy as np, torch
 from matplotlib.colors import to_rgb
 from .skeleton import *
-from .check import read_json, read_boxes, of_category, refuse_among, _bad_name, _box_fault, _entries
+from .check import read_json, read_boxes, with_results, of_category, refuse_among, _bad_name, _box_fault, _entries
 from .heatmaps import *
 from .data import *
 from .models import *
@@ -293,9 +293,7 @@ def _jobs(what, boxes=None, root=None, sk=None):
     "[(file, name, image id, boxes or None, ids or None)] of `what`; how many of its pictures have no box"
     files,names = _pictures(what); one = Path(what[0] if isinstance(what, (list,tuple)) else what)
     if one.suffix.lower()=='.json' and not one.is_dir():
-        if boxes: raise SagePoseError(f"{one}: a COCO file has boxes of its own; "
-                                      f"leave out {boxes}")
-        return _coco_jobs(one, root, sk)
+        return _coco_jobs(one, root, sk, boxes)
     if root: raise SagePoseError(f"root={root} is for a COCO file; {one} has its pictures with it")
     if boxes is None: return [(f, n, i+1, None, None) for i,(f,n) in enumerate(zip(files, names))],0
     at = {}
@@ -309,9 +307,9 @@ def _jobs(what, boxes=None, root=None, sk=None):
     return jobs,len(files)-len(jobs)
 
 # %% ../nbs/40_predict.ipynb #8abd4f73
-def _coco_jobs(what, root, sk=None):
+def _coco_jobs(what, root, sk=None, boxes=None):
     "See `_jobs`: the boxes of a COCO file, or, if it has no annotations, each image as one person"
-    d = read_json(what, dict); root = Path(root or what.parent); bs,ids = {},{}
+    d = with_results(what, boxes, sk) if boxes else read_json(what, dict); root = Path(root or what.parent); bs,ids = {},{}
     def say(level, kind, at, text): raise SagePoseError(f"{what}, {at or 'top level'}: {text}")
     images = _entries(d, 'images', ('id','file_name'), say)
     anns = d.get('annotations') or []
@@ -413,7 +411,7 @@ def predict_paths(
     run,                # run folder, or a `Predictor`
     what,               # an image, a list of them, a folder of images, or a COCO JSON
     out,                # folder to write into
-    boxes=None,         # CSV or JSON of boxes, for an image or a folder
+    boxes=None,         # CSV or JSON of boxes, for an image or a folder; COCO results for a COCO JSON
     draw=True,          # write pictures?
     flip=False,         # see `Predictor`
     overwrite=False,    # replace an earlier prediction in `out`?

@@ -106,15 +106,11 @@ def _same_people(u, r, ids):
 # %% ../nbs/31_training.ipynb #9a423f55
 def _pairs_of(a, b, u, r, ids):
     "Pairs of the rows `a` of `u` and `b` of `r`, all of one picture, each row once"
-    share = lambda i,j: float(r.ids[j]==u.ids[i]) if ids else _iou(u.boxes[i], r.boxes[j])
+    share = lambda i,j: float(r.ids[j]==u.ids[i]) if ids else overlap(u.boxes[[i]], r.boxes[[j]])[0]
     left,right = set(a),set(b)
     for s,i,j in sorted(((share(i,j),i,j) for i in a for j in b), key=lambda o: -o[0]):
         if s>0 and i in left and j in right: left.remove(i); right.remove(j); yield i,j
 
-def _iou(a, b):
-    "Common share of two boxes x,y,w,h"
-    lo,hi = np.maximum(a[:2], b[:2]),np.minimum(a[:2]+a[2:], b[:2]+b[2:])
-    c = np.maximum(hi-lo, 0).prod(); return c/(a[2:].prod()+b[2:].prod()-c)
 
 # %% ../nbs/31_training.ipynb #920c71f4
 class Seeded(Callback):

@@ -9,11 +9,13 @@ run and each way, AP of the boxes, how many people are found, how many of them t
 how many joints are right (PCK@.2) in boxes that hold somebody, also of those whom the teachers are sure of, and of the others."""
 import argparse, csv, json
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 import numpy as np, torch
-from sagepose.boxes import Labeller, box_ap, noisy_detections, overlap, pose_boxes, pose_nms, _inside
-from sagepose.data import read_coco
+from sagepose.boxes import Labeller, box_ap, noisy_detections, pose_boxes, pose_nms, _inside
+from sagepose.data import overlap, read_coco
 from sagepose.metrics import pck, pck_scale
+from sagepose.runs import versions
 
 def right(e, ps, sk):
     "PCK@.2 of the joints that `ps` and the network share"
@@ -40,7 +42,7 @@ def one(run, ps, seed):
         conf = e['conf'].mean(1); s = replace(d, scores=(conf*det.scores).astype(np.float32)); args = e['kpts'],e['conf']
         better = lambda t: replace(s, boxes=_inside(pose_boxes(*args, d.boxes, l.margins, t), d.boxes, d.files))
         new = better(.5); n = lambda by: pose_nms(*args, new.boxes, s.scores, s.image_ids, sk.sigmas, .4, by)
-        sure = conf>=.5*(l.usual or np.median(conf)); way = 'all of it'+', twice'*twice
+        p = e['p'].mean(1); sure = p>=.5*(l.usual or np.median(p)); way = 'all of it'+', twice'*twice
         out[way] = dict(measure(new, own, n('both')&sure, ps), iou=overlap(new.boxes[on], true.boxes).mean())
         if twice: break
         out['scored'] = measure(s, own, plain, ps)
@@ -64,7 +66,8 @@ def main():
     with open(f'{f}.csv', 'w', newline='') as o:
         w = csv.DictWriter(o, list(rows[0]), lineterminator='\n'); w.writeheader(); w.writerows(rows)
     f.with_suffix('.json').write_text(json.dumps(dict(people=len(ps), pictures=len(set(ps.files)), runs=len(a.runs),
-        command=f'python studies/boxes.py {Path(a.coco).name} RUN ... --name {a.name}'+f' --people {a.people}'*(a.people>0)), indent=1))
+        command=f'python studies/boxes.py {Path(a.coco).name} RUN ... --name {a.name}'+f' --people {a.people}'*(a.people>0),
+        version=versions()['sagepose'], device='cpu', date=str(date.today())), indent=1))
     for w in dict.fromkeys(r['way'] for r in rows):
         print(f'{w:34}', *(f"{m} {100*np.mean([r['value'] for r in rows if r['way']==w and r['metric']==m]):.1f}"
                            for m in dict.fromkeys(r['metric'] for r in rows if r['way']==w)))

@@ -7,6 +7,7 @@ as a poor detector's boxes (`noisy_detections`), as what two teachers who learne
 (`Labeller`, once), or in their true boxes; then the same run learns from each. Seeds draw other people. The network that
 cleans the boxes, half as long as the run, is not on the bill; a finished run is not made again."""
 import argparse, csv, json
+from datetime import date
 from pathlib import Path
 import numpy as np
 from sagepose.boxes import Labeller, noisy_detections
@@ -15,14 +16,15 @@ from sagepose.config import PoseConfig, labels_only, override
 from sagepose.data import read_coco, write_coco
 from sagepose.metrics import mean_ci, paired_ci
 from sagepose.people import write_people
-from sagepose.runs import train
+from sagepose.runs import train, versions
 
 arms = 'noisy boxes','cleaned boxes','true boxes'
 
 def run(cfg):
     "Metrics of the run `cfg`, made if it is not there"
     f = Path(cfg.out)/'metrics.json'
-    if not f.exists(): train(cfg, resume=(Path(cfg.out)/'checkpoint').exists(), overwrite=True)
+    go = (Path(cfg.out)/'checkpoint').exists()
+    if not f.exists(): train(cfg, resume=go, overwrite=not go)
     return json.loads(f.read_text())
 
 def files(d, seed):
@@ -61,6 +63,8 @@ def main():
     Path(a.results).mkdir(exist_ok=True); f = Path(a.results)/'two_stage'
     with open(f'{f}.csv', 'w', newline='') as o:
         w = csv.DictWriter(o, list(rows[0]), lineterminator='\n'); w.writeheader(); w.writerows(rows)
-    f.with_suffix('.json').write_text(json.dumps(dict(command=f'python studies/two_stage.py --seeds {a.seeds}'), indent=1))
+    f.with_suffix('.json').write_text(json.dumps(dict(
+        command=f'python studies/two_stage.py --seeds {a.seeds} --steps {a.steps}',
+        version=versions()['sagepose'], device='cpu', date=str(date.today())), indent=1))
 
 if __name__=='__main__': main()

@@ -1,6 +1,6 @@
 """The command line as a shell sees it: help at once, one-line errors,
 check, train, resume, eval, predict, demo"""
-import json,os,subprocess,sys,time
+import json,os,re,shutil,subprocess,sys,time
 from pathlib import Path
 import numpy as np,pytest
 from sagepose import cli
@@ -30,6 +30,7 @@ def home(tmp_path_factory):
     write_people('data', 12, 16, 6, (72,54), 'lsp14', seed=0)
     (d/'tiny.yaml').write_text(tiny+''.join(f'{n}: data/{n}.json\n' for n in ('labelled','unlabelled','val')))
     assert cli.main(['train','tiny.yaml','out=run'])==0
+    assert cli.main(['train','tiny.yaml','out=alone','semi=false'])==0
     yield d
     os.chdir(old)
 
@@ -159,6 +160,54 @@ def test_predict(sagepose, home):
     two = list((home/'data/images').glob('*'))[:2]
     code,out,_ = sagepose(f'predict run {two[0]} {two[1]}')
     assert code==0 and out.startswith('2 people in 2 pictures: run/predictions/pictures/')
+
+# label and show
+
+def learn_from(sagepose, said, out):
+    "Metrics of the training that `label` proposes"
+    line, = [l for l in said.splitlines() if l.startswith('  sagepose train ')]
+    assert sagepose(line.split('sagepose ')[1].replace('out=NEW', f'out={out} steps=4 epoch_steps=2'))[0]==0
+    return json.loads(Path(out,'metrics.json').read_text())
+
+def test_what_label_proposes_is_learned(sagepose, home):
+    """The command that `label` prints trains with the people that it wrote: after a run with unlabelled people, after one of
+    labels alone, and where only the best model is left"""
+    for run in ('run','alone','run/best'):
+        name = run.replace('/','_')
+        code,out,_ = sagepose(f'label {run} data/unlabelled.json --least 0 --most 1 --out data/{name}.json --no-draw')
+        assert code==0 and '16 people stay' in out, out
+        assert ('a peak of .1' in out)==(run!='run') and ('one model was both' in out)==(run=='run/best')
+        m = learn_from(sagepose, out, f'after_{name}'); assert m['unlabelled']==16
+
+def test_label_says_where_roots_conflict(sagepose, home):
+    shutil.copytree('run', 'rooted'); f = home/'rooted/config.yaml'; old = f.read_text()
+    assert 'root: ' in old; f.write_text(re.sub(r"(?m)^root:.*$", 'root: elsewhere', old).replace('data/labelled.json', 'gone.json'))
+    code,out,_ = sagepose('label rooted data/unlabelled.json --least 0 --out data/rooted.json --no-draw')
+    assert code==0 and 'root=elsewhere' in out and 'sagepose train' not in out
+    assert 'not found from here' in out         # its labelled people
+
+def test_label_reads_a_detectors_results(sagepose, home):
+    ims = json.loads(Path('data/unlabelled.json').read_text())['images'][:5]
+    Path('dets.json').write_text(json.dumps([dict(image_id=i['id'], bbox=[5,5,40,60], score=.9, category_id=1) for i in ims]))
+    code,out,_ = sagepose('label run data/unlabelled.json --boxes dets.json --least 0 --out data/dets_people.json')
+    assert code==0 and out.startswith('5 boxes') and (home/'run/pictures/label_dets_people.png').exists()
+    a = json.loads(Path('data/dets_people.json').read_text())['annotations']
+    assert [o['image_id'] for o in a]==[i['id'] for i in ims] and len({o['id'] for o in a})==5
+    assert sagepose('train tiny.yaml unlabelled=data/unlabelled.json boxes=dets.json out=dets')[0]==0
+    assert json.loads(Path('dets/metrics.json').read_text())['unlabelled']==5
+    code,out,err = sagepose('label run data/images --least 0 --out data/whole.json --no-draw')
+    assert code==0 and 'taken as one person' in out
+
+def test_show(sagepose, home):
+    code,out,_ = sagepose('show run --people 1 --out seen')
+    assert code==0 and 'of 14 keypoints kept' in out and {f.name for f in Path('seen').iterdir()}=={'step_1.png','step_1.csv','predictions.png'}
+    assert sagepose('show run --people 1 --out seen')[0]==2
+    code,out,_ = sagepose('show alone --out seen_alone')
+    assert code==0 and 'labels alone' in out and [f.name for f in Path('seen_alone').iterdir()]==['predictions.png']
+    shutil.copytree('run', 'cut'); [(home/'cut'/f).unlink() for f in ('model.safetensors','model.yaml','metrics.json')]
+    assert sagepose('show cut --people 1 --out seen_cut')[0]==0         # a run that was stopped
+    shutil.rmtree('cut/checkpoint'); code,_,err = sagepose('show cut --out seen_none')
+    assert code==2 and 'no checkpoint' in err and not Path('seen_none').exists()
 
 # demo
 
