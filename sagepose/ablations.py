@@ -767,13 +767,20 @@ def _close(job):
         json.dumps(dict(spec=job.spec, seed=job.cfg.seed, F=job.F), indent=1))
 
 # %% ../nbs/50_ablations.ipynb #4009d964
-def _check(cfg, jobs, near, say):
-    "The data check for `jobs` that did not begin, once where seeds have the same files"
-    new = {j.cfg.seed for j in jobs if not (j.why or (j.folder/'config.yaml').exists())}
-    files = lambda c: (c.labelled, c.extra, c.unlabelled, c.boxes, c.val, '' if c.pool and c.semi else c.labelled_ids)
-    for c in {files(c):c for c in (at_seed(cfg, s) for s in sorted(new))}.values():
-        say(check_run(c, near).raise_if_errors())
+_checked = set()    # what this process has found to be sound
 
+def _check(jobs, near, say):
+    "The data check for what `jobs` that did not begin learn from, once where they share it"
+    new = [j.cfg for j in jobs if not (j.why or j.method.labels=='all' or (j.folder/'config.yaml').exists())]
+    some = lambda c, ids: (c.labelled, ids, c.extra, c.val, c.root, c.skeleton)
+    keys,semi = {},{some(c, '' if c.pool else c.labelled_ids) for c in new if c.semi}
+    for c in new:
+        key = some(c, '' if c.pool and c.semi else c.labelled_ids)
+        if c.semi: keys[(*key, c.unlabelled, c.boxes)] = c
+        elif not {key,some(c, '')}&semi: keys[key] = c      # labels of its own
+    for k,c in keys.items():
+        k = *k,near,*(os.path.getmtime(f) for f in k if f and os.path.isfile(f))
+        if k not in _checked: say(check_run(c, near).raise_if_errors()); _checked.add(k)
 
 # %% ../nbs/50_ablations.ipynb #9139c3a6
 def run_study(
@@ -791,7 +798,7 @@ def run_study(
     say = (lambda *a: None) if quiet else (lambda *a: print(*a, flush=True))
     for d in devices: best_device(d)
     _stems(tests); cfg = whole_epochs(check_config(cfg)); jobs = plan(study, cfg, out, seeds)
-    if check: _check(cfg, jobs, near, say)
+    if check: _check(jobs, near, say)
     open_study(out, cfg, name, study, tests, command or f'sagepose ablate {name}')
     say(f'{study.question}\n\n{show_plan(jobs).to_string(index=False)}\n')
     if len(devices)>1: _spread(devices, study, cfg, out, seeds, name, tests)

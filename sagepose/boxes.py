@@ -25,7 +25,7 @@ from .calibration import person_scale
 from .filters import agreement
 from .models import answers
 from .training import normalise
-from .runs import load_checkpoint, load_judge
+from .runs import load_checkpoint, load_judge, two_teachers
 from .predict import *
 
 # %% ../nbs/45_boxes.ipynb #445cd808
@@ -158,12 +158,13 @@ def teachers_of(
     p = load(run, device, model=model); ck = load_checkpoint(run); out = []
     for n in ('geo','app'):
         q = copy.copy(p); q.model = copy.deepcopy(p.model); out.append(q)
-        if ck: q.model.load_state_dict(ck['state'][n])
+        if ck: q.model.load_state_dict(two_teachers(ck, run)[n])
     return *out,bool(ck)
 
 def _labelled_of(run, sk):
     "The labelled people of a run, `None` where their file is elsewhere now"
-    c = read_config(Path(run)/'config.yaml') if (Path(run)/'config.yaml').exists() else None
+    f = next((f for f in (Path(run)/'config.yaml', Path(run).parent/'config.yaml') if f.is_file()), None)
+    c = f and read_config(f)
     if c is None or not all(Path(f).is_file() for f in (c.labelled, c.labelled_ids or c.labelled)): return None
     return read_coco(c.labelled, sk, c.root or None, c.labelled_ids or None)
 
@@ -279,13 +280,17 @@ def show_labels(
     fig.tight_layout(pad=.3); return fig
 
 # %% ../nbs/45_boxes.ipynb #030e87a6
-def _draw(ps, labels, n, to):
-    "`show_labels` of `n` pictures from all over the set, as a PNG"
+def _draw(ps, labels, n, folder, name, overwrite):
+    "`show_labels` of `n` pictures from all over the set, as a PNG: its path, `None` where it cannot be written"
     import matplotlib.pyplot as plt
     fs = list(dict.fromkeys(ps.files)); pick = {fs[i] for i in np.linspace(0, len(fs)-1, min(n, len(fs))).astype(int)}
     on = np.array([f in pick for f in ps.files])
     fig = show_labels(ps[on], labels._replace(fate=labels.fate[on]), n)
-    to.parent.mkdir(exist_ok=True); fig.savefig(to, dpi=110); plt.close(fig)
+    names = (folder/f'{name}{i}.png' for i in ('',*(f'_{k}' for k in range(2, 10**6))))
+    to = next(f for f in names if overwrite or not f.exists())
+    try: folder.mkdir(exist_ok=True); fig.savefig(to, dpi=110)
+    except OSError: to = None
+    plt.close(fig); return to
 
 
 # %% ../nbs/45_boxes.ipynb #a18c9895
@@ -296,29 +301,31 @@ def _ours(f):
     try: return read_json(f, dict).get('info')==_by
     except SagePoseError: return False
 
-def _may_write(out, png, what, boxes, overwrite):
+def _may_write(out, what, boxes, overwrite):
     "Raise `SagePoseError` where `label_paths` would lose something, or could not write"
     if not what.exists(): raise SagePoseError(f"{what}: no such folder or COCO file")
     if out.suffix.lower()!='.json': raise SagePoseError(f"{out}: is to be a COCO file; its name should end in .json")
     if out.resolve() in (what.resolve(), Path(boxes or what).resolve()):
         raise SagePoseError(f"{out}: is what the boxes are read from; name another file (--out)")
-    for f in (out,*([png] if png else [])):
-        if f.exists() and not overwrite: raise SagePoseError(f"{f}: exists already; "
-            "name another file (--out), or overwrite it (--overwrite)")
+    if out.exists() and not overwrite: raise SagePoseError(f"{out}: exists already; "
+        "name another file (--out), or overwrite it (--overwrite)")
     if out.exists() and not _ours(out): raise SagePoseError(
         f"{out}: was not written by `sagepose label`, and is not overwritten; name another file (--out)")
     if not out.parent.is_dir():
         raise SagePoseError(f"{out}: cannot be written; name a file in a folder that exists (--out)")
 
+# %% ../nbs/45_boxes.ipynb #c9fa7573
 def _may_read(ps, here):
     "Raise `SagePoseError` for a box that cannot be one, and for pictures that are not below the folder `here`"
     for f in dict.fromkeys(ps.files):
         try: _coco_name(f, here)
         except SagePoseError: raise SagePoseError(f"{f}: is not below {here}, and names in a COCO file are relative to it; "
                                                   "name a file further up (--out)") from None
+    wh = {}
     for f,b in zip(ps.files, ps.boxes.tolist()):
-        try: bad = _box_fault(b, _size(f))
+        try: wh[f] = wh.get(f) or _size(f)
         except SagePoseError: continue      # a broken picture: see `_readable`
+        bad = _box_fault(b, wh[f])
         if bad and bad[0]=='error': raise SagePoseError(f"{f}: {bad[1]}")
 
 def _readable(ps):
@@ -339,22 +346,24 @@ def label_paths(
     root=None,      # folder of a COCO file's images; default the file's own
     overwrite=False, device='', # replace what an earlier call wrote there? see `Labeller`
     draw=8, **kw    # pictures to draw, from all over the set, in the run's folder; see a `Labeller`'s call
-):                  # dictionary: out, picture, boxes, people, unsure, double, empty, kept (share of keypoints), skipped (messages)
+):                  # dictionary: out, picture, ids (kept?), boxes, people, unsure, double, empty, kept (share of keypoints), skipped (messages)
     "Detections to people, as a COCO file; pictures that cannot be read are skipped"
     what = Path(what); name = what.resolve().name if what.is_dir() else what.stem
     out = Path(out) if out else what.parent/f'{name}_people.json'
     l = run if isinstance(run, Labeller) else Labeller(run, device)
-    png = l.run/'pictures'/f'label_{out.stem}.png' if draw else None; _may_write(out, png, what, boxes, overwrite)
-    ps,bad = read_unlabelled(what, l.sk, boxes, root),[]; _may_read(ps, out.parent)
+    _may_write(out, what, boxes, overwrite); bad = []
+    ps = read_folder(what, l.sk, bad=bad) if what.is_dir() and not boxes else read_unlabelled(what, l.sk, boxes, root)
+    _may_read(ps, out.parent)
     try: r = l(ps, **kw)
     except SagePoseError:
-        ps,bad = _readable(ps)
-        if not (bad and len(ps)): raise
+        ps,more = _readable(ps); bad += more
+        if not (more and len(ps)): raise
         r = l(ps, **kw)
     n = lambda v: int((r.fate==v).sum())
     if not len(r.people):
         raise SagePoseError(f"{what}: in none of {len(ps)} boxes is anybody seen; nothing is written")
-    write_coco(r.people, out, info=_by)
-    if draw: _draw(ps, r, draw, png)
-    seen = r.people.vis>0; return dict(out=out, picture=png, boxes=len(ps), people=len(r.people), unsure=n('unsure'),
+    ids = not (what.is_dir() or boxes) and ps.ids.min()>0 and len({*ps.ids.tolist()})==len(ps)   # those of `what`?
+    write_coco(r.people if ids else replace(r.people, ids=np.arange(1, len(r.people)+1)), out, info=_by)
+    png = _draw(ps, r, draw, l.run/'pictures', f'label_{out.stem}', overwrite) if draw else None
+    seen = r.people.vis>0; return dict(out=out, picture=png, ids=ids, boxes=len(ps), people=len(r.people), unsure=n('unsure'),
         double=n('double'), empty=int((~seen.any(1)).sum()), kept=float(seen.mean()), skipped=bad)

@@ -117,6 +117,7 @@ def read_text(path):
 
 # %% ../nbs/11_check.ipynb #b49e6d9a
 _cols = 'file','x','y','w','h'
+_sure = 'score','confidence','conf'     # what detectors call it
 
 def _table_rows(path):
     "(entry, file, four values and perhaps a score) of each row of a table with commas, semicolons or tabs"
@@ -128,7 +129,7 @@ def _table_rows(path):
     if miss: raise DataError(f"{path}, line 1: lacks the columns {', '.join(miss)}; "
                              f"expected {','.join(_cols)}")
     point = lambda v: v.replace(',', '.') if sep==';' and v else v      # of a spreadsheet with decimal commas
-    cols = _cols[1:]+tuple(c for c in ('score','confidence','conf') if c in rows.fieldnames)[:1]
+    cols = _cols[1:]+tuple(c for c in _sure if c in rows.fieldnames)[:1]
     return [(f'line {rows.line_num}', r['file'], [point(r[c]) for c in cols]) for r in rows]
 
 # %% ../nbs/11_check.ipynb #9207cd2b
@@ -147,11 +148,11 @@ def _box_rows(path):
         if isinstance(r, dict) and {'image_id','bbox'}<=set(r): raise DataError(f"{path}: holds COCO results, which "
             "name pictures by id; give the COCO file of the pictures, not their folder, beside it")
         if miss: raise DataError(f"{path}, entry {i}: lacks {', '.join(miss)}")
-    return [(f'entry {i}', r['file'], [*(r[c] for c in _cols[1:]),r.get('score')]) for i,r in enumerate(d)]
+    sure = lambda r: next((r[c] for c in _sure if c in r), None)
+    return [(f'entry {i}', r['file'], [*(r[c] for c in _cols[1:]),sure(r)]) for i,r in enumerate(d)]
 
 def _boxlist(b):
-    if not isinstance(b, list): return [b]
-    return b if b and isinstance(b[0], list) else [b]
+    return b if isinstance(b, list) and (not b or isinstance(b[0], list)) else [b]
 
 def _floats(b):
     "Numbers of `b`, which a CSV file has as text; left alone where they are not numbers"
@@ -351,22 +352,25 @@ def of_category(
 def with_results(
     path,       # COCO file of the pictures
     results,    # JSON list of COCO results: image_id, bbox, perhaps category_id and score
-    sk=None     # see `of_category`
+    sk=None, category=None # see `of_category`
 ):              # the dictionary of `path` with these boxes as its annotations
     "A detector's answer as a COCO dictionary; raises `DataError` where the two do not fit"
     if Path(results).suffix.lower()!='.json': raise DataError(
         f"{path}: a COCO file has boxes of its own; leave out {results}, or give a JSON list of COCO results")
     d,rs = read_json(path, dict),read_json(results, list)
-    have = {i.get('id') for i in d.get('images') or () if isinstance(i, dict)}
+    have = {i['id'] for i in _entries(d, 'images', ('id','file_name'), lambda *a: None)}
+    if not rs: raise DataError(f"{results}: has no result")
     for n,r in enumerate(rs):
         miss = [k for k in ('image_id','bbox') if not isinstance(r, dict) or k not in r]
         if miss: raise DataError(f"{results}, entry {n}: lacks {', '.join(miss)}")
+        odd = [k for k in ('image_id','category_id') if not isinstance(r.get(k), (int,str,type(None)))]
+        if odd: raise DataError(f"{results}, entry {n}: {odd[0]} is {r[odd[0]]!r}")
         if r['image_id'] not in have: raise DataError(f"{results}, entry {n}: {path} has no image {r['image_id']!r}")
     kinds,one = {r.get('category_id') for r in rs}-{None},[c['id'] for c in categories(d) if 'id' in c]
     if len(kinds)>1 and not one: raise DataError(f"{results}: has results of {len(kinds)} categories, and {path} does not "
         "say which are people; give it `categories`")
-    rs = [dict(r, id=n+1) for n,r in enumerate(rs)]
-    mine = [r for r in rs if r.get('category_id', one[0])==one[0]] if len(one)==1 else of_category(rs, d, sk)
+    rs = [{k:v for k,v in dict(r, id=n+1).items() if v is not None} for n,r in enumerate(rs)]
+    mine = [r for r in rs if r.get('category_id', one[0])==one[0]] if len(one)==1 else of_category(rs, d, sk, category)
     if not mine: raise DataError(f"{results}: none of its {len(rs)} results is of a category for people in {path}")
     return dict(d, annotations=mine)
 
@@ -395,7 +399,7 @@ def _check_names(images, say):
 # %% ../nbs/11_check.ipynb #0b6f0414
 def _from_coco(name, path, root, skeleton, ids, say, sizes, boxes=None):
     "Check the COCO file `path`: its images and annotations, or None if it cannot be read as one"
-    try: d = read_json(path) if boxes is None else with_results(path, boxes, skeleton if isinstance(skeleton, Skeleton) else None)
+    try: d = read_json(path) if boxes is None else with_results(path, boxes, None if skeleton is None else get_skeleton(skeleton))
     except DataError as e: return say('error', 'format', '', str(e).removeprefix(f'{Path(path)}: '))
     if not isinstance(d, dict):
         return say('error', 'format', '', f"holds a {type(d).__name__}; COCO is a dict with "
@@ -758,7 +762,7 @@ def _load(name, given, root, skeleton, ids, found, sizes):
     def say(level, kind, entry='', message='', file=file):
         found.append(Finding(level, kind, file, str(entry), message))
     if folder is None: raise SagePoseError(f"{boxes}: boxes of which pictures? name their folder")
-    listed = Path(folder).suffix.lower()=='.json' and not Path(folder).is_dir()     # a COCO file
+    listed = Path(folder).is_file() or Path(folder).suffix.lower()=='.json' and not Path(folder).is_dir()    # a COCO file
     if not listed and (boxes is not None or name=='unlabelled' and Path(folder).is_dir()):
         src = _from_folder(folder, boxes, say, sizes)
     else: src = _from_coco(name, folder, root.get(name), skeleton, (ids or {}).get(name), say, sizes, boxes)

@@ -10,7 +10,7 @@ __all__ = ['commands', 'order', 'command', 'arg', 'parser', 'check_cmd', 'train_
            'ablate_cmd', 'main']
 
 # %% ../nbs/41_cli.ipynb #66049b18
-import argparse, io, json, os, shutil, sys
+import argparse, io, json, os, re, shutil, sys
 from pathlib import Path
 from shlex import quote
 from .skeleton import SagePoseError, nearest
@@ -112,29 +112,36 @@ def _stopped(out):
     return 130
 
 # %% ../nbs/41_cli.ipynb #dbc32474
-def _steps(run, out, n, seed, kv):
+def _room(out, old):
+    "Make the folder `out`, and remove the drawings `old`, once"
+    out.mkdir(parents=True, exist_ok=True)
+    while old: old.pop().unlink()
+
+def _steps(run, out, n, seed, kv, old):
     "A picture and a table of a step for `n` unlabelled people into `out`; a line about each"
     from sagepose.inspect import open_run,step_of,show_step,explain
     import matplotlib.pyplot as plt
     learn = open_run(run, n, seed=seed, **kv); u = learn.task.sets.unlabelled
     pl = step_of(learn, range(len(u)), seed)
-    out.mkdir(parents=True, exist_ok=True)
+    _room(out, old)
     for i in range(len(u)):
         fig = show_step(pl, i=i); fig.savefig(out/f'step_{i+1}.png', dpi=120); plt.close(fig)
         explain(pl, i).to_csv(out/f'step_{i+1}.csv'); w = pl['w'][i]
         yield f"{out}/step_{i+1}.png, .csv: {int((w>0).sum())} of {len(w)} keypoints kept, {u.files[i]}"
 
-def _answers(run, out, n, seed, cfg):
+def _answers(run, out, n, seed, cfg, old):
     "A picture of `n` validation people of a run, truth and answers, into `out`"
     from sagepose.predict import load,show_predictions
     from sagepose.data import read_coco
     p = load(run if (Path(run)/'model.yaml').exists() else Path(run)/'best')
-    ps = read_coco(cfg.val, p.sk, cfg.root or None); out.mkdir(parents=True, exist_ok=True)
+    ps = read_coco(cfg.val, p.sk, cfg.root or None); _room(out, old)
     show_predictions(p, ps, n, seed).savefig(out/'predictions.png', dpi=120)
     yield f'{out}/predictions.png: {min(n, len(ps))} validation people, truth and answers'
 
 
 # %% ../nbs/41_cli.ipynb #9d1300a1
+_files = 'labelled','labelled_ids','extra','unlabelled','boxes','reference','val','root','skeleton'
+
 @command(arg('run', help='folder of a run, finished or not'),
          arg('moved', nargs='*', metavar='key=value', help='files that are elsewhere now: unlabelled=photos/'),
          arg('--people', type=int, default=4, help='how many unlabelled people; and twice as many to answer for'),
@@ -145,15 +152,16 @@ def show_cmd(a):
     if a.people<1: raise SagePoseError(f"--people={a.people}: should be 1 or more")
     file,kv = _split(a.moved)
     if file: raise SagePoseError(f"{file}: is not key=value, such as unlabelled=photos/")
-    cfg = read_config(Path(a.run)/'config.yaml', kv); out = Path(a.out or Path(a.run)/'pictures')
-    names = ['predictions.png']+[f'step_{i+1}.{e}' for i in range(a.people) for e in ('png','csv')]
-    old = [out/f for f in names if (out/f).exists()]
+    out = Path(a.out or Path(a.run)/'pictures')
+    odd = [o for o in kv if o.split('=')[0] not in _files]
+    if odd: raise SagePoseError(f"{odd[0]}: only where files are now can be said here: {', '.join(_files)}")
+    old = [f for f in out.glob('*') if re.fullmatch(r'predictions\.png|step_\d+\.(png|csv)', f.name)]
     if old and not a.overwrite: raise SagePoseError(
         f"{old[0]}: exists already; name another folder (--out), or overwrite it (--overwrite)")
-    kv = dict(o.split('=',1) for o in kv)
-    if cfg.semi: print(*_steps(a.run, out, a.people, a.seed, kv), sep='\n')
+    cfg = read_config(Path(a.run)/'config.yaml', kv); kv = dict(o.split('=',1) for o in kv)
+    if cfg.semi: print(*_steps(a.run, out, a.people, a.seed, kv, old), sep='\n')
     else: print('The run learned from labels alone: there are no pseudo-labels to look at.')
-    if cfg.val: print(*_answers(a.run, out, 2*a.people, a.seed, cfg), sep='\n')
+    if cfg.val: print(*_answers(a.run, out, 2*a.people, a.seed, cfg, old), sep='\n')
     return 0
 
 
@@ -243,11 +251,11 @@ def label_cmd(a):
     print("{boxes} boxes: {unsure} of nobody that the teachers see, {double} of somebody who has one already.\n"
           "{people} people stay".format(**r)+f"; {100*r['kept']:.0f} % of their keypoints {how}"
           +(f"; {r['empty']} of them keep none" if r['empty'] else '')+f".\nThey are in {r['out']}"
-          +(f", some of them drawn in {r['picture']}" if r['picture'] else '')+_learn_from(a.run, r['out']))
+          +(f", some of them drawn in {r['picture']}" if r['picture'] else '')+_learn_from(a.run, r['out'], r['ids']))
     return 0
 
 # %% ../nbs/41_cli.ipynb #d3114e6a
-def _learn_from(run, out):
+def _learn_from(run, out, ids):
     "How to train with the people in `out` as the run did with its own, if that can be done"
     f = next((f for f in (Path(run)/'config.yaml', Path(run).parent/'config.yaml') if f.is_file()), None)
     if f is None: return '.'
@@ -255,7 +263,8 @@ def _learn_from(run, out):
     if c.root and Path(c.root).resolve()!=at: return (f". The run's own names are relative to root={c.root}, those "
         f"in there to {at}: to learn from them with its configuration, have them written to a file in {c.root} (--out)")
     return (f"; to learn from them:\n  sagepose train {quote(str(f))} unlabelled={quote(str(out))} boxes= out=NEW"
-            +('' if c.semi else ' recipe=rounds semi=true'))
+            +('' if c.semi else ' recipe=rounds semi=true')
+            +(' reference=' if c.reference and not ids else ''))     # hidden labels go by ids
 
 # %% ../nbs/41_cli.ipynb #4cbe8688
 def demo_config(
@@ -552,7 +561,6 @@ def ablate_cmd(a):
     try:
         for n,s in arms.items():
             run_study(s, cfg, a.out, seeds, n, a.test, devices, command=_said(a, n), check=check, near=_level(a.near))
-            check = False       # all have the same files
     except KeyboardInterrupt: return _paused(a.out)
     return 0
 

@@ -94,7 +94,7 @@ def read_coco(
     boxes=None          # JSON list of COCO results to take in the place of its annotations; see `with_results`
 ):                      # `PoseSet`
     "The people of a COCO file"
-    d = _coco_dict(path, with_results(path, boxes, skeleton) if boxes else None); path = Path(path); root = Path(root or path.parent)
+    d = _coco_dict(path, with_results(path, boxes, skeleton and get_skeleton(skeleton), category) if boxes else None); path = Path(path); root = Path(root or path.parent)
     sk = _category_skeleton(d, path, skeleton, category, default)
     imgs = {i['id']:i for i in d['images']}
     keep = None if ids is None else read_ids(ids)
@@ -215,17 +215,32 @@ def image_files(folder):
 def read_folder(
     folder,         # of images
     sk,             # the `Skeleton` that will be predicted
-    boxes=None      # CSV or JSON list with file,x,y,w,h; default: the whole picture is one person
+    boxes=None,     # CSV or JSON list with file,x,y,w,h; default: the whole picture is one person
+    bad=None        # list that broken pictures are added to, in the place of an error; without `boxes`
 ):                  # `PoseSet` without labels
     "The people of a folder of images"
     folder,sk = Path(folder),get_skeleton(sk)
     if boxes is None:
-        fs,scores = image_files(folder),None; bs = [(0.,0.,*_size(f)) for f in fs]
+        fs,bs,scores = *_sized(image_files(folder), bad),None
     else: fs,bs,scores = _read_boxes(boxes, folder)
     bs = np.array(bs, np.float32); ids = np.arange(len(fs))
     return PoseSet(fs, bs, ids, _counted(fs, 0), sk, areas=bs[:,2]*bs[:,3],
                    source=str(boxes or folder), names=[str(f.relative_to(folder)) for f in fs],
                    scores=scores)
+
+# %% ../nbs/12_data.ipynb #f275ea7b
+def _sized(files, bad=None):
+    "Those of `files` that are pictures, and a box around each; why others are none goes to `bad`, or is raised"
+    fs,bs = [],[]
+    for f in files:
+        try: wh = _size(f)
+        except SagePoseError as e:
+            if bad is None: raise
+            bad.append(str(e)); continue
+        fs.append(f); bs.append((0.,0.,*wh))
+    if not fs: raise SagePoseError(bad[0])
+    return fs,bs
+
 
 # %% ../nbs/12_data.ipynb #f1bf1deb
 def _size(f):

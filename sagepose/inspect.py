@@ -18,7 +18,7 @@ from .models import *
 from .fusion import *
 from .config import *
 from .training import *
-from .runs import load_checkpoint
+from .runs import load_checkpoint, two_teachers
 
 # %% ../nbs/33_inspect.ipynb #af64da35
 def _restore(learn, s):
@@ -39,7 +39,7 @@ def open_run(
     "The Learner of a run, as of its last checkpoint"
     run = Path(run); ck = load_checkpoint(run)
     if ck is None: raise SagePoseError(f"{run}: no checkpoint here; give the folder of a run")
-    model,_ = load_model(run if (run/'model.yaml').exists() else run/'best', model)
+    s = two_teachers(ck, run); model,_ = load_model(run if (run/'model.yaml').exists() else run/'best', model)
     cfg = override(read_config(run/'config.yaml'),
                    **dict(semi=True, device='cpu', init='', freeze=0, pretrained='none', refresh=0,
                           online=True, fresh=False)|kw)
@@ -48,9 +48,7 @@ def open_run(
     sets.unlabelled = sets.unlabelled[people]
     if sets.reference is not None: sets.reference = sets.reference[people]
     learn = PoseTask(cfg, model, sets).learner()
-    try: _restore(learn, ck['state'])
-    except (RuntimeError,KeyError): raise SagePoseError(f"{run}: its checkpoint does not hold one student and two teachers; "
-        "students that teach each other have none") from None
+    _restore(learn, s)
     return learn
 
 # %% ../nbs/33_inspect.ipynb #1014924a

@@ -279,16 +279,20 @@ def show_predictions(
 # %% ../nbs/40_predict.ipynb #d36990e9
 def _pictures(what):
     "The files of one image, of several, or of a folder; their names below the folder that holds them all"
-    fs = list(dict.fromkeys(Path(f) for f in (what if isinstance(what, (list,tuple)) else [what])))
+    fs = what if isinstance(what, (list,tuple)) else [what]
+    fs = list({os.path.abspath(f):Path(f) for f in fs}.values())
     for f in fs:
         if not f.exists(): raise SagePoseError(f"{f}: no such image, folder or COCO file")
         if len(fs)>1 and (f.is_dir() or f.suffix.lower()=='.json'): raise SagePoseError(
             f"{f}: give several pictures, or one folder, or one COCO file")
     if not fs: raise SagePoseError("no picture was given")
-    if fs[0].is_dir(): at,fs = fs[0].resolve(),image_files(fs[0])
-    else: at = os.path.commonpath([f.parent.resolve() for f in fs])
-    return fs,[(f.parent.resolve()/f.name).relative_to(at).as_posix() for f in fs]
+    if fs[0].is_dir(): return (at := image_files(fs[0])),[f.relative_to(fs[0]).as_posix() for f in at]
+    full = [Path(os.path.abspath(f)) for f in fs]
+    try: at = os.path.commonpath([f.parent for f in full])
+    except ValueError: raise SagePoseError(f"{fs[0]}: the pictures are on several drives; give those of one at a time") from None
+    return fs,[f.relative_to(at).as_posix() for f in full]
 
+# %% ../nbs/40_predict.ipynb #cbce9e75
 def _jobs(what, boxes=None, root=None, sk=None):
     "[(file, name, image id, boxes or None, ids or None)] of `what`; how many of its pictures have no box"
     files,names = _pictures(what); one = Path(what[0] if isinstance(what, (list,tuple)) else what)
@@ -303,7 +307,7 @@ def _jobs(what, boxes=None, root=None, sk=None):
     lost = sorted(set(at)-set(names)) if one.is_dir() else []
     if lost: raise SagePoseError(f"{boxes}: {lost[0]} is not in {one} ({len(lost)} such files)")
     jobs = [(f, n, i+1, at[n], None) for i,(f,n) in enumerate(zip(files, names)) if n in at]
-    if not jobs: raise SagePoseError(f"{boxes}: has no box for {one.name}")
+    if not jobs: raise SagePoseError(f"{boxes}: has no box for {names[0]}")
     return jobs,len(files)-len(jobs)
 
 # %% ../nbs/40_predict.ipynb #8abd4f73
@@ -420,6 +424,7 @@ def predict_paths(
 ):                      # dictionary: people, images, skipped (messages), without_box (pictures), unsure (people), out
     "Predict files and write COCO results, a CSV and pictures"
     pred = run if isinstance(run, Predictor) else load(run, device)
+    if isinstance(what, (list,tuple)) and len(what)==1: what = what[0]
     jobs,bare = _jobs(what, boxes, root, pred.sk)
     if draw and not (boxes or isinstance(what, (list,tuple))): refuse_among(out, what)
     new = not Path(out).exists()

@@ -6,8 +6,8 @@ Docs: https://sagepose.github.io/sagepose/runs.html.md"""
 
 # %% auto #0
 __all__ = ['pack', 'unpack', 'run_state', 'restore', 'save_checkpoint', 'checkpoints', 'load_checkpoint', 'write_csv', 'read_csv',
-           'RunLog', 'Diverged', 'log_line', 'save_eval_model', 'save_judge', 'versions', 'load_judge', 'check_run',
-           'train', 'Restore', 'finish', 'show_run', 'kept_labels']
+           'RunLog', 'Diverged', 'log_line', 'save_eval_model', 'save_judge', 'versions', 'load_judge', 'two_teachers',
+           'check_run', 'train', 'Restore', 'finish', 'show_run', 'kept_labels']
 
 # %% ../nbs/32_runs.ipynb #deaef00f
 import csv, json, os, platform, time
@@ -254,7 +254,8 @@ def _clear(out):
     import shutil
     shutil.rmtree(out/'checkpoint', ignore_errors=True)
     model = 'model.safetensors','model.yaml'
-    for d,fs in {'pictures':['curves.png'], 'best':model, 'pseudo_labels':['step*.safetensors*'],
+    for d,fs in {'pictures':['curves.png','predictions.png','label_*.png','step_[0-9]*.png','step_[0-9]*.csv'],
+                 'best':model, 'pseudo_labels':['step*.safetensors*'],
                  '.':['config.yaml','versions.json','log.csv','joints.csv','metrics.json',*model,
                       'judge.safetensors']}.items():
         for f in [f for p in fs for f in (out/d).glob(p)]: f.unlink()
@@ -298,6 +299,15 @@ def load_judge(
     if 'align.target' in d: j.align = Align(d['align.target'])
     j.load_state_dict(d); return j
 
+# %% ../nbs/32_runs.ipynb #c354ca60
+def two_teachers(ck, run):
+    "The state of the checkpoint `ck` of `run`; raises `SagePoseError` where it is of students that teach each other"
+    s = ck['state']
+    if any(k.startswith('a.') for k in s['geo']): raise SagePoseError(
+        f"{run}: its checkpoint holds two students that teach each other, not one student and two teachers")
+    return s
+
+
 # %% ../nbs/32_runs.ipynb #63b888f6
 def check_run(
     cfg,            # `PoseConfig`
@@ -335,15 +345,13 @@ def train(
     say(task.sets.labelled, describe(learn.dls, task.sets.unlabelled, cfg.bs*cfg.ratio*cfg.semi),
         f"The run is {cfg.steps} steps in {cfg.steps//cfg.epoch_steps} epochs.", *task.notes, sep='\n')
     try:
-        with learn.no_bar(), learn.no_logging():
-            fit(learn, ck['epoch'] if ck else 0, [Restore(ck)] if ck else [])
+        with learn.no_bar(), learn.no_logging(): fit(learn, ck['epoch'] if ck else 0, [Restore(ck)] if ck else [])
     except Diverged as e: raise Diverged(e.args[0].split(':\n\t')[-1]) from None    # without fastai's frame
     except KeyboardInterrupt:
         for f in checkpoints(out)[-1:]:
             say(f"\nStopped. {out} holds the state after epoch {int(f.name[5:])}; go on with --resume.")
         raise
-    finish(learn, log)
-    return out
+    finish(learn, log); return out
 
 # %% ../nbs/32_runs.ipynb #6c5ca92e
 class Restore(Callback):

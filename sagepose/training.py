@@ -70,7 +70,7 @@ class PoseSets:
             if len(rest): parts.append((rest.unlabel(), rest))
         if cfg.unlabelled:
             u = read_unlabelled(cfg.unlabelled, self.sk, cfg.boxes or None, root)
-            ids = not Path(cfg.unlabelled).is_dir()     # a folder's are no ids
+            ids = not (cfg.boxes or Path(cfg.unlabelled).is_dir())     # a folder's and a detector's are no ids
             parts.append((u, _match(u, cfg.reference, self.sk, root, ids)))
         if not parts: raise SagePoseError(_nobody(cfg)+faq('data'))
         self.unlabelled = sum((p[0] for p in parts[1:]), parts[0][0])

@@ -195,6 +195,8 @@ def test_label_reads_a_detectors_results(sagepose, home):
     assert [o['image_id'] for o in a]==[i['id'] for i in ims] and len({o['id'] for o in a})==5
     assert sagepose('train tiny.yaml unlabelled=data/unlabelled.json boxes=dets.json out=dets')[0]==0
     assert json.loads(Path('dets/metrics.json').read_text())['unlabelled']==5
+    code,out,err = sagepose('train tiny.yaml unlabelled=data/unlabelled.json boxes=dets.json reference=data/unlabelled_reference.json out=known')
+    assert code==0              # hidden labels by boxes: ids of detections are nobody's
     code,out,err = sagepose('label run data/images --least 0 --out data/whole.json --no-draw')
     assert code==0 and 'taken as one person' in out
 
@@ -202,6 +204,9 @@ def test_show(sagepose, home):
     code,out,_ = sagepose('show run --people 1 --out seen')
     assert code==0 and 'of 14 keypoints kept' in out and {f.name for f in Path('seen').iterdir()}=={'step_1.png','step_1.csv','predictions.png'}
     assert sagepose('show run --people 1 --out seen')[0]==2
+    assert sagepose('show run --people 2 --out seen --overwrite')[0]==0 and sagepose('show run --people 1 --out seen --overwrite')[0]==0
+    assert len([*Path('seen').iterdir()])==3            # none of the earlier drawings is left
+    code,_,err = sagepose('show run seed=1'); assert code==2 and 'only where files are' in err
     code,out,_ = sagepose('show alone --out seen_alone')
     assert code==0 and 'labels alone' in out and [f.name for f in Path('seen_alone').iterdir()]==['predictions.png']
     shutil.copytree('run', 'cut'); [(home/'cut'/f).unlink() for f in ('model.safetensors','model.yaml','metrics.json')]
