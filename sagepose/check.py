@@ -139,7 +139,7 @@ def _box_rows(path):
     d = read_json(path)
     if isinstance(d, dict):
         d = [(n,b) for n,bs in d.items() for b in _boxlist(bs)]
-        odd = [n for n,b in d if not isinstance(b, list) or len(b) not in (4,5)]
+        odd = [n for n,b in d if not isinstance(b, list) or len(b)>5]      # who says too little is told below what is missing
         if odd: raise DataError(f'{path}: a box of {odd[0]} is not x,y,w,h and perhaps a score')
         d = [dict(zip((*_cols,'score'), (n,*b))) for n,b in d]
     if not isinstance(d, list): raise DataError(f'{path}: expected a list of boxes')
@@ -152,7 +152,8 @@ def _box_rows(path):
     return [(f'entry {i}', r['file'], [*(r[c] for c in _cols[1:]),sure(r)]) for i,r in enumerate(d)]
 
 def _boxlist(b):
-    return b if isinstance(b, list) and (not b or isinstance(b[0], list)) else [b]
+    if not isinstance(b, list): return [[b]]
+    return b if not b or isinstance(b[0], list) else [b]
 
 def _floats(b):
     "Numbers of `b`, which a CSV file has as text; left alone where they are not numbers"
