@@ -370,8 +370,6 @@ def _job(label, spec, cfg, out):
     c = equal_compute(replace(c, out=str(out/folder_name(spec, cfg.seed))), F, name, people=(n,u))
     return Job(label, spec, c, cost(c, name, (n,u))['F'])
 
-
-
 # %% ../nbs/50_ablations.ipynb #eb96c180
 def show_plan(
     jobs        # of `plan`
@@ -791,7 +789,7 @@ def run_study(
     name='study',       # of a `Study` of your own
     tests=(), devices=(), # COCO files to test on; several: a process each
     quiet=False, command='', # print nothing? how it was started, for the report
-    check=True, near='error' # the data check first, for seeds that did not begin? see `check_data`
+    check=True, near='error' # the data check first, for arms that did not begin? see `check_data`
 ):                      # `Report`
     "Run all arms with all seeds that are not finished, then report"
     if isinstance(study, str): name,study = study,get_study(study)

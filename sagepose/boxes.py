@@ -161,10 +161,9 @@ def teachers_of(
         if ck: q.model.load_state_dict(two_teachers(ck, run)[n])
     return *out,bool(ck)
 
-def _labelled_of(run, sk):
-    "The labelled people of a run, `None` where their file is elsewhere now"
-    f = next((f for f in (Path(run)/'config.yaml', Path(run).parent/'config.yaml') if f.is_file()), None)
-    c = f and read_config(f)
+def _labelled_of(config, sk):
+    "The labelled people of a run, by its configuration's file; `None` where their file is elsewhere now"
+    c = config and read_config(config)
     if c is None or not all(Path(f).is_file() for f in (c.labelled, c.labelled_ids or c.labelled)): return None
     return read_coco(c.labelled, sk, c.root or None, c.labelled_ids or None)
 
@@ -179,8 +178,9 @@ class Labeller:
     ):
         self.run = Path(run); self.geo,self.app,self.pair = teachers_of(run, device, model); p = self.app
         self.sk,self.crop,self.margin,self.bs = p.sk,p.crop,p.margin,p.bs
-        self.judge = load_judge(run, p.sk)
-        lab = _labelled_of(run, p.sk) if margins is None else None; self.measured = margins is not None or lab is not None
+        self.judge = load_judge(run, p.sk); at = self.run,self.run.parent       # of a run's `best`, too
+        self.config = next((d/'config.yaml' for d in at if (d/'config.yaml').is_file()), None)
+        lab = _labelled_of(self.config, p.sk) if margins is None else None; self.measured = margins is not None or lab is not None
         self.margins = box_margins(lab) if margins is None else np.asarray(margins)
     @property
     def usual(self):
@@ -291,7 +291,6 @@ def _draw(ps, labels, n, folder, name, overwrite):
     try: folder.mkdir(exist_ok=True); fig.savefig(to, dpi=110)
     except OSError: to = None
     plt.close(fig); return to
-
 
 # %% ../nbs/45_boxes.ipynb #a18c9895
 _by = dict(description='people that `sagepose label` kept of a detector\'s boxes')

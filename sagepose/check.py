@@ -375,7 +375,6 @@ def with_results(
     if not mine: raise DataError(f"{results}: none of its {len(rs)} results is of a category for people in {path}")
     return dict(d, annotations=mine)
 
-
 # %% ../nbs/11_check.ipynb #d1e4d295
 @dataclass
 class _Source:

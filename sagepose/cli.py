@@ -138,7 +138,6 @@ def _answers(run, out, n, seed, cfg, old):
     show_predictions(p, ps, n, seed).savefig(out/'predictions.png', dpi=120)
     yield f'{out}/predictions.png: {min(n, len(ps))} validation people, truth and answers'
 
-
 # %% ../nbs/41_cli.ipynb #9d1300a1
 _files = 'labelled','labelled_ids','extra','unlabelled','boxes','reference','val','root','skeleton'
 
@@ -163,7 +162,6 @@ def show_cmd(a):
     else: print('The run learned from labels alone: there are no pseudo-labels to look at.')
     if cfg.val: print(*_answers(a.run, out, 2*a.people, a.seed, cfg, old), sep='\n')
     return 0
-
 
 # %% ../nbs/41_cli.ipynb #df6093f6
 def _val_of(run):
@@ -251,13 +249,12 @@ def label_cmd(a):
     print("{boxes} boxes: {unsure} of nobody that the teachers see, {double} of somebody who has one already.\n"
           "{people} people stay".format(**r)+f"; {100*r['kept']:.0f} % of their keypoints {how}"
           +(f"; {r['empty']} of them keep none" if r['empty'] else '')+f".\nThey are in {r['out']}"
-          +(f", some of them drawn in {r['picture']}" if r['picture'] else '')+_learn_from(a.run, r['out'], r['ids']))
+          +(f", some of them drawn in {r['picture']}" if r['picture'] else '')+_learn_from(l.config, r['out'], r['ids']))
     return 0
 
 # %% ../nbs/41_cli.ipynb #d3114e6a
-def _learn_from(run, out, ids):
-    "How to train with the people in `out` as the run did with its own, if that can be done"
-    f = next((f for f in (Path(run)/'config.yaml', Path(run).parent/'config.yaml') if f.is_file()), None)
+def _learn_from(f, out, ids):
+    "How to train with the people in `out` as the run of the configuration `f` did with its own, if that can be done"
     if f is None: return '.'
     c,at = read_config(f),Path(out).resolve().parent
     if c.root and Path(c.root).resolve()!=at: return (f". The run's own names are relative to root={c.root}, those "

@@ -94,7 +94,8 @@ def read_coco(
     boxes=None          # JSON list of COCO results to take in the place of its annotations; see `with_results`
 ):                      # `PoseSet`
     "The people of a COCO file"
-    d = _coco_dict(path, with_results(path, boxes, skeleton and get_skeleton(skeleton), category) if boxes else None); path = Path(path); root = Path(root or path.parent)
+    d = with_results(path, boxes, skeleton and get_skeleton(skeleton), category) if boxes else None
+    d = _coco_dict(path, d); path = Path(path); root = Path(root or path.parent)
     sk = _category_skeleton(d, path, skeleton, category, default)
     imgs = {i['id']:i for i in d['images']}
     keep = None if ids is None else read_ids(ids)
@@ -240,7 +241,6 @@ def _sized(files, bad=None):
         fs.append(f); bs.append((0.,0.,*wh))
     if not fs: raise SagePoseError(bad[0])
     return fs,bs
-
 
 # %% ../nbs/12_data.ipynb #f1bf1deb
 def _size(f):

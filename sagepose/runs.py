@@ -307,7 +307,6 @@ def two_teachers(ck, run):
         f"{run}: its checkpoint holds two students that teach each other, not one student and two teachers")
     return s
 
-
 # %% ../nbs/32_runs.ipynb #63b888f6
 def check_run(
     cfg,            # `PoseConfig`

@@ -111,7 +111,6 @@ def _pairs_of(a, b, u, r, ids):
     for s,i,j in sorted(((share(i,j),i,j) for i in a for j in b), key=lambda o: -o[0]):
         if s>0 and i in left and j in right: left.remove(i); right.remove(j); yield i,j
 
-
 # %% ../nbs/31_training.ipynb #920c71f4
 class Seeded(Callback):
     "Seed all generators at the start of each epoch from (seed, epoch)"
