@@ -172,11 +172,11 @@ studies.update(
 # %% ../nbs/50_ablations.ipynb #6d2e25ff
 studies.update(
     refresh=Study('Pseudo-labels in every step, or re-estimated now and then?', {
-        'as it is':'semi', 'every step':'semi online=true', 'every epoch':'semi refresh=1',
+        'as it is':'semi', 'every step':'semi online=true fresh=false', 'every epoch':'semi refresh=1',
         'two rounds':'semi rounds=2 refresh=0 online=false'}, '', ('use',), _kept),
     targets=Study('Soft, sharpened or rendered targets?', {
-        'rendered':'semi online=true target=render', 'sharpened':'semi online=true target=sharp',
-        'soft':'semi online=true target=soft'}, '', (), ('accuracy',)),
+        n:f'semi online=true fresh=false target={t}'
+        for n,t in dict(rendered='render', sharpened='sharp', soft='soft').items()}, '', (), ('accuracy',)),
     calibration=Study('Does a calibrated confidence help?', {
         'raw peaks':'semi calibrate=none', 'logistic':'semi calibrate=logistic',
         'logistic, weighs teachers':'semi calibrate=logistic trust=correct'},
@@ -198,7 +198,7 @@ studies['parts'] = Study('What does one change to one part bring or cost?', {
     'as it is':'semi', 'one teacher, one view':'one_teacher', 'two views':_views['M=2'],
     'three views':_views['M=3'], 'gate for people too':'semi instance=agree',
     'no gate':'semi instance=none gate=none', 'fixed threshold':'semi gate=fixed',
-    'student begins anew':'semi rounds=1 fresh=true online=false',
+    'student begins anew':'semi rounds=1 fresh=true online=false', 'student goes on':'semi rounds=2 fresh=false',
     'structure':f"semi {_adds['structure']}",
     **{n:_hidings[n] for n in ('adaptive masking','limb CutMix')}},
     '', ('use','drift','recover'),
@@ -211,7 +211,7 @@ def _recipe(name, skip='bs lr stage1 stage2 sweep_views', **kw):
     return ' '.join(['semi', *(f'{k}={v[k]}' for k in sorted(keys))])
 
 studies['written'] = Study('Is the whole method, with the numbers of its text, better than the recipe?', {
-    'recipe rounds':_recipe('rounds'), 'labels only':'labels', 'as written':_recipe('written'),
+    'recipe rounds':_recipe('rounds'), 'recipe anew':_recipe('anew'), 'labels only':'labels', 'as written':_recipe('written'),
     'as written, fast teachers':_recipe('written', decay_geo=.98, decay_app=.99)},
     '', ('use','drift','recover','ap'), ('coverage','kept_accuracy','drift/share','recover/covered'))
 
