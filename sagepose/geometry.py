@@ -60,10 +60,10 @@ def _apply(M, p):
 
 # %% ../nbs/03_geometry.ipynb #faae4672
 class Projective(Warp):
-    "The warp of a 3x3 matrix on pixels"
+    "The warp of a 3x3 matrix on pixels, of whatever scale and sign"
     def __init__(self, M, crop, flip=None):
-        c = const(((crop[1]-1)/2, (crop[0]-1)/2, 1.), M, M.dtype)
-        self.M = M*torch.where(M[:,2:]@c<0, -1., 1.)[...,None]     # depth is positive
+        d = M[:,2:]@const(((crop[1]-1)/2, (crop[0]-1)/2, 1.), M, M.dtype)   # depth of the crop's centre
+        self.M = M/torch.where(d==0, 1., d)[...,None]                       # is made 1
         self.crop,self.flip,self.inv = tuple(crop),flip,inv3(self.M)
     def points(self, p): return _apply(like(self.M, p), p)
     def back(self, p):   return _apply(like(self.inv, p), p)
