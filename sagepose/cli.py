@@ -260,7 +260,7 @@ def _learn_from(f, out, ids):
     if c.root and Path(c.root).resolve()!=at: return (f". The run's own names are relative to root={c.root}, those "
         f"in there to {at}: to learn from them with its configuration, have them written to a file in {c.root} (--out)")
     return (f"; to learn from them:\n  sagepose train {quote(str(f))} unlabelled={quote(str(out))} boxes= out=NEW"
-            +('' if c.semi else ' recipe=anew semi=true')
+            +('' if c.semi else ' recipe=rounds semi=true')
             +(' reference=' if c.reference and not ids else ''))     # hidden labels go by ids
 
 # %% ../nbs/41_cli.ipynb #4cbe8688
@@ -443,7 +443,7 @@ Everything is in {out}: the data set (data), both runs (labels, semi) and the pi
 
 With your own people:
   sagepose check labels.json photos/ --val val.json
-  sagepose train recipe=anew labelled=labels.json unlabelled=photos/ val=val.json out=runs/mine
+  sagepose train recipe=rounds labelled=labels.json unlabelled=photos/ val=val.json out=runs/mine
   sagepose show runs/mine
   sagepose eval runs/mine
   sagepose predict runs/mine photos/

@@ -1,4 +1,4 @@
-"Every number of README.md's tables is what the files in results/ say"
+"Every number of README.md's tables and sentences, and some of the pages', is what the files in results/ say"
 import json
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +12,12 @@ root = Path(__file__).resolve().parent.parent
 readme = (root/'README.md').read_text(encoding='utf-8')
 flat = ' '.join(readme.split())     # sentences, wherever their lines break
 
+@lru_cache
+def page(name):
+    "The text of a page of results, as `flat`"
+    cells = json.loads((root/f'nbs/{name}.ipynb').read_text(encoding='utf-8'))['cells']
+    return ' '.join(' '.join(''.join(c['source']) for c in cells if c['cell_type']=='markdown').split())
+
 def num(x, sign=False):
     "Percent with one digit and without the zero before the point, as README.md writes it"
     s = f'{100*x:+.1f}' if sign else f'{100*x:.1f}'
@@ -20,19 +26,20 @@ def num(x, sign=False):
 
 def span(d): return f'{num(d.mean, True)} [{num(d.lo)}, {num(d.hi)}]'
 
-def gains(name, n, k):
+def gains(name, n, k, arm='method', more=''):
     "The row of README.md's main table from its second column on, of `n` seeds, `k` of *nothing kept*"
-    d = read_results(root/f'results/{name}.json').data
-    last,none,own = (by_seed(d, a) for a in ('labels only','nothing kept','method'))
-    best = by_seed(d, 'labels only', best=True)
+    d = pd.concat([read_results(root/f'results/{f}.json').data for f in (name,more) if f])
+    own = by_seed(d, arm); among = lambda v: v[v.index.isin(own.index)]
+    last,none = (among(by_seed(d, a)) for a in ('labels only','nothing kept'))
+    best = among(by_seed(d, 'labels only', best=True))
     assert last.size==best.size==own.size==n and none.size==k
     m = mean_ci(own)
-    over = span(difference(d, 'method', 'nothing kept'))+f' ({k} seeds)'*(k<n) if k else '–'
+    over = span(difference(d, arm, 'nothing kept'))+f' ({k} seeds)'*(k<n) if k else '–'
     return (f'| {n} | {num(last.mean())} ({num(best.mean())}) | '
             f'{num(none.mean()) if k else "–"}'+f' ({k} seeds)'*(0<k<n)+' | '
             f'**{num(m.mean)}** [{num(m.lo)}, {num(m.hi)}] | '
-            f'{span(difference(d, "method", "labels only"))} | '
-            f'{span(difference(d, "method", "labels only", ref_best=True))} | '
+            f'{span(difference(d, arm, "labels only"))} | '
+            f'{span(difference(d, arm, "labels only", ref_best=True))} | '
             f'{over} |')
 
 @pytest.mark.parametrize('name,n,k', [
@@ -49,6 +56,10 @@ def gains(name, n, k):
 def test_gains(name, n, k):
     row = gains(name, n, k)
     assert row in readme, row
+
+def test_gains_of_who_begins_anew():
+    row = gains('lsp14_100_128_baselines', 13, 5, 'begins anew', 'lsp14_100_128_anew')
+    assert f'the same with `recipe=anew` {row}' in readme, row
 
 # what is changed -> file, arm, reference, and what else is told
 changes = {
@@ -116,10 +127,8 @@ def test_changes():
 
 def test_more_labels():
     d = read_results(root/'results/lsp14_200_128_baselines.json').data
-    a,b = by_seed(d, 'labels only'),by_seed(d, 'method'); assert a.size==b.size==3
-    said = (f'{num(a.mean())} for labels alone, {num(b.mean())} with the 500 others unlabelled '
-            '(`--labels 200`, three seeds)')
-    assert said in flat, said
+    assert all((c := difference(d, 'method', 'labels only', ref_best=b)).n==3 and c.mean<0 for b in (False,True))
+    assert 'with 200 none' in flat
 
 def test_all_labels():
     d = read_results(root/'results/lsp14_100_128_baselines.json').data
@@ -141,24 +150,24 @@ def test_generated_people_to_the_end():
     assert said in flat, said
 
 def test_student_that_begins_anew():
-    n,l = (read_results(root/f'results/lsp14_100_128_{n}.json').data for n in ('anew','baselines'))
-    d = pd.concat([n, l]); a = by_seed(d, 'begins anew'); c = mean_ci(a); assert c.n==13
+    n,l,fm = (read_results(root/f'results/lsp14_100_128_{n}.json').data for n in ('anew','baselines','fixmatch'))
+    d = pd.concat([n, l]); a = by_seed(d, 'begins anew'); assert a.size==13
     own = mean_ci((a-by_seed(d, 'method')).dropna()); assert own.n==5
     last,best = (mean_ci(a-by_seed(d, 'labels only', best=b)) for b in (False,True))
-    for said in (f'thirteen seeds): {num(c.mean)} [{num(c.lo)}, {num(c.hi)}]', f'above the method, {span(own)[1:]} in the mean',
-                 f'equal compute by {span(last)[1:]}', f'best look by {span(best)[1:]}'): assert said in flat, said
+    simple = difference(pd.concat([fm, l[l.seed.isin((3,4))], n]), 'begins anew', 'FixMatch with cameras'); assert simple.n==5
     lead = (a-by_seed(d, 'labels only', best=True)).dropna(); later = mean_ci(lead[[5,6,7,8,9,10,12,13]])
     none = mean_ci((a-by_seed(d, 'nothing kept')).dropna()); assert none.n==5
     wide = [f'{100*(lead.mean()+s*t.ppf(1-.05/6, len(lead)-1)*lead.std()/len(lead)**.5):.1f}'.lstrip('0') for s in (-1,1)]
-    for said in (f'chosen have {span(later)[1:]}', f'and {span(none)[1:]} above nothing kept',
-                 f"allows for three looks is [{', '.join(wide)}]"): assert said in flat, said
+    for said in (f'at equal compute by {span(last)[1:]} and at their best look by {span(best)[1:]}',
+                 f'five shared seeds, {span(own)[1:]} in the mean', f'{span(simple)[1:]} above FixMatch with cameras',
+                 f'chosen have {span(later)[1:]}', f'{span(none)[1:]} above nothing kept',
+                 f"for three looks [{', '.join(wide)}]"): assert said in flat, said
 
 def test_structure_again():
     n,m = (read_results(root/f'results/demo_{n}.json').data for n in ('structure','mechanisms'))
     c = mean_ci(by_seed(n, 'structure, again')-by_seed(m, 'spine')); d = read_results(root/'results/lsp14_100_128_priors.json').data
     real = difference(d, 'priors', 'no priors'); assert real.n==3
-    said = f'run again on generated people it is {span(c)}, and the losses alone, on real ones, {span(real)})'
-    assert said in flat, said
+    for said in (f'structure {span(c)}, on another machine', f"{span(real)} at the recipe's threshold"): assert said in page('52_parts'), said
 
 def test_left_for_right():
     rows = json.loads((root/'results/lsp14_facing.json').read_text())['rows']
@@ -170,17 +179,17 @@ def test_left_for_right():
 
 def test_generated_people_beside_labels():
     d = read_results(root/'results/lsp14_100_128_people6000_extra_846_baselines.json').data
-    a = by_seed(d, 'method'); said = f'the method loses on that set ({num(a.mean())}, one seed)'
-    assert a.size==1 and said in flat, said
+    a = by_seed(d, 'method'); said = f'no more weight for a pseudo-label than for a label it ended at {num(a.mean())}'
+    assert a.size==1 and said in page('51_results'), said
     d = read_results(root/'results/lsp14_100_128_people6000_extra_846_anew.json').data
-    c = difference(d, 'begins anew', 'labels only'); said = f'begins anew ends {span(c)} from labels alone (three seeds'
-    assert c.n==3 and said in flat, said
+    c = difference(d, 'begins anew', 'labels only'); said = f'gains nothing**: {span(c)} against the last step'
+    assert c.n==3 and said in page('51_results'), said
 
 def test_structure_on_real_people():
     d = read_results(root/'results/lsp14_100_128_parts.json').data
     a,b = (by_seed(d, n, 'drift/share') for n in ('as it is','structure')); assert a.size==b.size==3
-    said = f'on real people, from {num(a.mean())} to {num(b.mean())} %'
-    assert said in flat, said
+    said = f'Structure lowers the share of strange answers from {num(a.mean())} to {num(b.mean())} %'
+    assert said in page('52_parts'), said
     ran = [by_seed(read_results(root/f'results/lsp14_100_128_{f}.json').data, n)[[0,1,2]].mean()
            for f,n in (('baselines','method'),('parts','as it is'),('mechanisms','spine'))]
     m,again,without = map(num, ran)
@@ -201,9 +210,11 @@ def test_real_people_on_a_gpu():
     small = difference(read_results(root/'results/lsp14_100_96_baselines.json').data, 'method', 'labels only', ref_best=True)
     none = difference(d, 'method', 'nothing kept'); assert once.n==5
     for said in (f'256x256: {span(best)[1:]} above labels stopped', f'{span(last)[1:]} above them at equal compute',
-                 f'{span(oracle)[1:]} above the method at 256x256, and {span(real)[1:]} at 128x128', f'eleven runs together are {span(all_)[1:]}',
-                 f'{span(once)[1:]} if each of their five seeds', f'pool only: {span(none)[1:]}', f'there is none ({span(small)})',
+                 f'{span(oracle)[1:]} above the method at 256x256, and {span(real)[1:]} at 128x128',
                  f'labels alone had it is {span(both)[1:]}'): assert said in flat, said
+    for said in (f'labels together, are {span(all_)[1:]} above the best look', f'as means of five seeds it is {span(once)[1:]}',
+                 f'the method is {span(none)[1:]} ahead'): assert said in page('53_gpu'), said
+    assert f'{span(small)} in crops of 96' in page('31_training')
 
 # another way to train -> its arm in the results
 methods = {'labels alone':'labels only', '*nothing kept*':'nothing kept', 'one network, joint cutout, no gate':'one network, cutout',
@@ -225,10 +236,11 @@ def test_fixmatch_with_cameras():
     c,e = difference(five, m, f),difference(d, f, m); own,low = difference(g, m, f),difference(d, m, 'FixMatch')
     assert (c.n,e.n,own.n,low.n)==(5,9,3,3)
     again = num(by_seed(parts, 'as it is').mean()),num(by_seed(fm, m).mean())
-    for said in (f'{span(e)[1:]} above the method on generated people', f'without cameras {span(low)[1:]} below it',
-                 f'the method {span(c)[1:]} ahead', f'{span(own)[1:]} below it at 256x256',
-                 f"run again on two other days, the {num(by_seed(l, m)[[0,1,2]].mean())} of the method was {' and '.join(again)}"):
-        assert said in flat, said
+    assert low.lo<0<low.mean
+    for said in (f'{span(e)[1:]} above it on generated people', f'the method {span(c)[1:]} ahead',
+                 f'{span(own)[1:]} below it at 256x256'): assert said in flat, said
+    said = f"the same three seeds end at {again[0]} and at {again[1]} instead of {num(by_seed(l, m)[[0,1,2]].mean())}"
+    assert said in page('51_results'), said
 
 def test_the_method_as_written():
     w = read_results(root/'results/lsp14_100_128_written.json').data; a,b = 'as written','recipe rounds'
@@ -237,18 +249,16 @@ def test_the_method_as_written():
     assert len(start)==3 and (by_seed(w, a)<start).all()
 
 def test_boxes():
-    page = ' '.join(c['source'] if isinstance(c['source'], str) else ''.join(c['source'])
-                    for c in json.loads((root/'nbs/45_boxes.ipynb').read_text(encoding='utf-8'))['cells'] if c['cell_type']=='markdown')
-    page = ' '.join(page.split())
+    text = page('45_boxes')
     d = pd.read_csv(root/'results/two_stage.csv'); F = d[d.metric=='F'].groupby('arm').value.mean()
     d = d[d.metric=='pck'].pivot(index='seed', columns='arm', values='value')
     for arm in ('cleaned boxes','true boxes'):
-        c = mean_ci(d[arm]-d['noisy boxes']); assert c.n==3 and span(c)[1:] in page, span(c)
-    assert f"at {100-100*F['cleaned boxes']/F['noisy boxes']:.0f} % fewer passes" in page
+        c = mean_ci(d[arm]-d['noisy boxes']); assert c.n==3 and span(c)[1:] in text, span(c)
+    assert f"at {100-100*F['cleaned boxes']/F['noisy boxes']:.0f} % fewer passes" in text
     coco,gen = (100*pd.read_csv(root/f'results/boxes_{n}.csv').groupby(['way','metric']).value.mean().unstack() for n in ('coco','generated'))
     best,plain = 'scored, new boxes, suppressed by both','suppressed by overlap'
-    assert f"from {gen.AP[plain]:.1f} after an ordinary suppression to {gen.AP[best]:.1f}" in page
-    assert f"are dropped {coco.right_unsure['all of it']:.0f} % of the joints are right, in those that stay {coco.right_sure['all of it']:.0f} %" in page
+    assert f"from {gen.AP[plain]:.1f} after an ordinary suppression to {gen.AP[best]:.1f}" in text
+    assert f"are dropped {coco.right_unsure['all of it']:.0f} % of the joints are right, in those that stay {coco.right_sure['all of it']:.0f} %" in text
     by = {b:coco.double[f'scored, new boxes, suppressed by {b}'] for b in ('oks','overlap','both')}
-    assert [round(v) for v in by.values()]==[18,6,12] and '18 doubles for a hundred people, overlap of the new boxes six, their mean twelve' in page
+    assert [round(v) for v in by.values()]==[18,6,12] and '18 doubles for a hundred people, overlap of the new boxes six, their mean twelve' in text
     assert coco.AP[best]-coco.AP['scored']>5 and coco.people['all of it']<80 and coco.nobody['all of it']<10
