@@ -158,7 +158,8 @@ def test_student_that_begins_anew():
     lead = (a-by_seed(d, 'labels only', best=True)).dropna(); later = mean_ci(lead[[5,6,7,8,9,10,12,13]])
     none = mean_ci((a-by_seed(d, 'nothing kept')).dropna()); assert none.n==5
     wide = [f'{100*(lead.mean()+s*t.ppf(1-.05/6, len(lead)-1)*lead.std()/len(lead)**.5):.1f}'.lstrip('0') for s in (-1,1)]
-    for said in (f'at equal compute by {span(last)[1:]} and at their best look by {span(best)[1:]}',
+    again = difference(pd.concat([n, read_results(root/'results/lsp14_100_128_parts.json').data]), 'begins anew', 'as it is'); assert again.n==3
+    for said in (f'at equal compute by {span(last)[1:]} and at their best look by {span(best)[1:]}', f'({span(again)[1:]} where three',
                  f'five shared seeds, {span(own)[1:]} in the mean', f'{span(simple)[1:]} above FixMatch with cameras',
                  f'chosen have {span(later)[1:]}', f'{span(none)[1:]} above nothing kept',
                  f"for three looks [{', '.join(wide)}]"): assert said in flat, said
