@@ -198,7 +198,7 @@ studies['parts'] = Study('What does one change to one part bring or cost?', {
     'as it is':'semi', 'one teacher, one view':'one_teacher', 'two views':_views['M=2'],
     'three views':_views['M=3'], 'gate for people too':'semi instance=agree',
     'no gate':'semi instance=none gate=none', 'fixed threshold':'semi gate=fixed',
-    'student begins anew':'semi rounds=1 fresh=true online=false', 'student goes on':'semi rounds=2 fresh=false',
+    'student begins anew':'semi rounds=1 fresh=true online=false',
     'structure':f"semi {_adds['structure']}",
     **{n:_hidings[n] for n in ('adaptive masking','limb CutMix')}},
     '', ('use','drift','recover'),

@@ -102,17 +102,21 @@ def read_coco(
     anns = [a for a in d['annotations'] if not a.get('iscrowd') and a['image_id'] in imgs
             and (keep is None or a['image_id'] in keep)]
     anns = of_category(anns, d, sk, category)
-    if labelled:
-        odd = [a for a in anns if not isinstance(a.get('keypoints') or [], list)]
-        if odd: raise SagePoseError(
-            f"{path}: annotation {odd[0].get('id','')}: keypoints is {str(odd[0]['keypoints'])[:60]}, "
-            "not a list; `sagepose check` lists all")
-        anns = [a for a in anns if any((a.get('keypoints') or [])[2::3])]
+    if labelled: anns = _with_labels(anns, path)
     if not anns:
         raise SagePoseError(f"{path}: no {'labelled ' if labelled else ''}person is left"
                             f"{' after choosing by ids' if keep is not None else ''}; "
                             "check `annotations` and `num_keypoints`"+faq('ap-is-0'))
     return _pose_set(anns, imgs, sk, root, path, labelled)
+
+# %% ../nbs/12_data.ipynb #b2182212
+def _with_labels(anns, path):
+    "Those of the annotations that have a labelled keypoint"
+    odd = [a for a in anns if not isinstance(a.get('keypoints') or [], list)]
+    if odd: raise SagePoseError(
+        f"{path}: annotation {odd[0].get('id','')}: keypoints is {str(odd[0]['keypoints'])[:60]}, "
+        "not a list; `sagepose check` lists all")
+    return [a for a in anns if any((a.get('keypoints') or [])[2::3])]
 
 # %% ../nbs/12_data.ipynb #4b2f1c3a
 def _coco_dict(path, d=None):
