@@ -207,8 +207,8 @@ studies['parts'] = Study('What does one change to one part bring or cost?', {
 # %% ../nbs/50_ablations.ipynb #d5f9d28f
 def _recipe(name, skip='bs lr stage1 stage2 sweep_views', **kw):
     "The arm of the recipe `name` in all that the recipes set, but for what a study has in common"
-    keys,v = set().union(*recipes.values())-set(skip.split()),asdict(PoseConfig())|recipes[name]|kw
-    return ' '.join(['semi', *(f'{k}={v[k]}' for k in sorted(keys))])
+    v = {k:v for k,v in (recipes[name]|kw).items() if k not in skip.split()}
+    return ' '.join(['semi', *(f'{k}={v[k]}' for k in sorted(v))])
 
 studies['written'] = Study('Is the whole method, with the numbers of its text, better than the recipe?', {
     'recipe rounds':_recipe('rounds'), 'recipe anew':_recipe('anew'), 'labels only':'labels', 'as written':_recipe('written'),

@@ -199,6 +199,13 @@ recipes['written'] = dict(
     structure=True, silence=1.5, priors=True, weak=1., weak_scale=.1, strong=1., strong_n=2,
     cutout=4, hide='akm', cutmix=.3, camera=.5)
 
+def _whole(recipes):
+    "Recipes that all set the same: where one says nothing, the default"
+    d = asdict(PoseConfig()); keys = set().union(*recipes.values())
+    return {n:{k:r.get(k, d[k]) for k in d if k in keys} for n,r in recipes.items()}
+
+recipes = _whole(recipes)
+
 # %% ../nbs/30_config.ipynb #50ebd74d
 class ConfigError(SagePoseError):
     "A configuration that cannot be used"
