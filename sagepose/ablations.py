@@ -923,8 +923,8 @@ def arm_colours(study):
     import seaborn as sns
     from sagepose.visuals import palette
     own = {l:a for l,a in study.arms.items() if a in ('labels','semi','oracle','all')}
-    rest = iter(['#d95f02','#7570b3','#e7298a','#56b4e9','#a6761d','#1b1b1b',
-                 *sns.color_palette('tab20b', 20).as_hex()])
+    if 'nothing kept' in study.arms: own['nothing kept'] = 'control'
+    rest = iter([*sns.color_palette('Dark2', 8).as_hex()[1:], *sns.color_palette('tab20b', 20).as_hex()])
     return {l:palette[own[l]] if l in own else next(rest) for l in study.arms}
 
 # %% ../nbs/50_ablations.ipynb #f2c0ab12
@@ -1167,7 +1167,7 @@ def show_forest(
     fig,ax = plt.subplots(figsize=(7, .2*len(names)+.6), dpi=80)
     for y,(t,a) in enumerate((t,a) for t,arms in kept.items() for a in (None,*arms)):
         if a: _forest_row(ax, y, reports[t], a, metric)
-    ax.axvline(0, c='#333333', lw=.8)
+    ax.axvline(0, c='k', lw=.8)
     ax.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names)-.5,-.7),
            xlabel=f'{metric.upper()}, points')
     for n,l in zip(names, ax.get_yticklabels()):
@@ -1178,10 +1178,11 @@ def show_forest(
 
 def _forest_row(ax, y, r, arm, metric):
     "The difference of one arm at the height `y`"
+    from sagepose.visuals import palette
     c = difference(r.data, arm, r.study.ref, metric)
     d = (by_seed(r.data, arm, metric)-by_seed(r.data, r.study.ref, metric)).dropna()
-    colour = '#0072B2' if c.lo>0 else '#D55E00' if c.hi<0 else '#333333'
-    ax.plot(100*d, [y]*len(d), 'o', c='#b5b5b5', ms=3)
+    colour = palette['semi' if c.lo>0 else 'right' if c.hi<0 else 'best']
+    ax.plot(100*d, [y]*len(d), 'o', c=palette['labels'], ms=3.5, alpha=.7)
     ax.plot([100*c.lo,100*c.hi], [y]*2, c=colour, lw=1.5)
     ax.plot(100*c.mean, y, 'o', c=colour, ms=5)
 
@@ -1196,11 +1197,11 @@ def show_gains(
 ):                  # the figure
     "How far `arm` is ahead of its rivals, study by study; each stroke is a seed"
     import matplotlib.pyplot as plt, seaborn as sns
-    if len(against)>len(_rival_colours): raise SagePoseError(
+    if len(against)>len(_rival_looks): raise SagePoseError(
         f"show_gains: {len(against)} rivals are too many to be told apart")
     fig,ax = plt.subplots(figsize=(7, .42*len(reports)+.7), dpi=80)
     for y,r in enumerate(reports.values()): _lead_rows(ax, y, r.data, arm, against)
-    ax.axvline(0, c='#333333', lw=.8)
+    ax.axvline(0, c='k', lw=.8)
     ax.set(yticks=range(len(reports)), ylim=(len(reports)-.4,-.6), yticklabels=
            [f'{t}, {n} seed'+'s'*(n>1) for t,r in reports.items() for n in [len(by_seed(r.data, arm))]])
     ax.set_xlabel('points of PCK ahead', fontsize=8); ax.tick_params(labelsize=8); ax.tick_params(axis='y', length=0)
@@ -1210,14 +1211,14 @@ def show_gains(
     return fig
 
 # %% ../nbs/50_ablations.ipynb #66523c9c
-_rival_colours = 'labels','left','geometry','appearance','student','dropped'
+_rival_looks = dict(labels='o', best='s', control='^', appearance='D', student='v', dropped='X') # colour and mark
 
 def _lead_rows(ax, y, df, arm, against):
     "One line a rival around the height `y`"
     from sagepose.visuals import palette
-    for i,((label,(ref,best)),c) in enumerate(zip(against.items(), _rival_colours)):
+    for i,((label,(ref,best)),(c,mark)) in enumerate(zip(against.items(), _rival_looks.items())):
         d = 100*(by_seed(df, arm)-by_seed(df, ref, best=best)).dropna()
         at = y+.66*((i+.5)/len(against)-.5); c = palette[c]
         if not len(d): continue
         k = mean_ci(d); ax.plot([k.lo,k.hi], [at]*2, c=c, lw=1.2); ax.plot(d, [at]*len(d), '|', c=c, ms=6, mew=.8)
-        ax.plot(k.mean, at, 'o', c=c, ms=4.5, label=label)
+        ax.plot(k.mean, at, mark, c=c, ms=4.5, label=label)

@@ -75,7 +75,7 @@ class Rule(torch.nn.Module):
 
     def forward(self, conf):
         "(b,k) weights: which of the confidences `conf` (b,k) pass"
-        return (conf>=self.tau).float()
+        return ((conf>=self.tau)&(conf>0)).float()
 
 # %% ../nbs/21_filters.ipynb #88cbf951
 class AdaptiveGate(Rule):

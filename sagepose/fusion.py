@@ -25,7 +25,7 @@ def fusion_alpha(
     if by=='instance': c_g,c_a = (c.mean(1, keepdim=True).expand_as(c) for c in (c_g,c_a))
     if by=='mean': return torch.full_like(c_g, .5)
     if by not in ('keypoint','instance'): raise ValueError(f"by={by!r}: keypoint, instance or mean")
-    return torch.sigmoid((c_g-c_a)/T)
+    return torch.sigmoid((c_g-c_a)/max(T, 1e-6))
 
 # %% ../nbs/20_fusion.ipynb #8f75a14a
 class Belief(NamedTuple):

@@ -24,7 +24,8 @@ class Judge(nn.Module):
     def __init__(self,
         cfg,            # `PoseConfig`
         sk:Skeleton,
-        kpts=None, vis=None # (n,k,2), (n,k) labelled, for `structure`, `silence`, `priors`, `align`
+        kpts=None, vis=None,# (n,k,2), (n,k) labelled, for `structure`, `silence`, `priors`, `align`
+        taught=None     # (k,) bool: keypoints that labels teach; `None`: all
     ):
         super().__init__()
         c = self.cfg = cfg; self.sk,k = sk,len(sk)
@@ -40,6 +41,10 @@ class Judge(nn.Module):
         least = .3 if c.calibrate=='none' else .5   # peaks are lower than chances
         self.akm = AKM(sk, n=(0,n), cutmix=c.cutmix, least=least) if n or c.cutmix else None
         self.align = Align(visible_share(vis)) if c.align and vis is not None else None
+        self.register_buffer('taught', torch.ones(k) if taught is None else taught.float())
+
+    def load_state_dict(self, d, *args, **kw):
+        return super().load_state_dict({'taught':self.taught, **d}, *args, **kw)     # files that lack it
 
     def reset(self):
         "Forget running statistics"
@@ -88,6 +93,7 @@ def _weigh(self, e):
     "Add weights (b,k) to the beliefs `e`: `w`, and `w_topo` where it differs"
     c = self.cfg
     w = torch.ones_like(e['p']) if c.gate=='none' else self.gates(e['p'], self.score(e))
+    w = w*self.taught
     if self.priors is not None and (c.structure or c.silence):
         f = e['fused']; ins,_ = self.priors.anomaly(f.kpts, e['p'].clamp(.01,1))
         if c.structure: w = w*self.priors.weights(f.kpts, e['p'].clamp(.01,1), silence=float('inf'))

@@ -298,7 +298,7 @@ def coco_results(
     "COCO result records of `kpts`"
     kpts,conf = (np.asarray(o, dtype=float) for o in (kpts,conf))
     scores = conf.mean(1) if scores is None else np.asarray(scores, dtype=float)
-    rows   = np.concatenate([kpts, conf[...,None]], -1).reshape(len(kpts), -1)
+    rows   = np.concatenate([kpts, conf[...,None]], -1).reshape(len(kpts), 3*kpts.shape[1])
     return [dict(image_id=str(i) if isinstance(i, str) else int(i), category_id=category_id, keypoints=r.tolist(), score=float(s))
             for i,r,s in zip(image_ids, rows, scores)]
 

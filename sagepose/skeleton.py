@@ -12,6 +12,7 @@ __all__ = ['coco17', 'lsp14', 'mpii16', 'aic14', 'crowdpose14', 'halpe26', 'skel
 import difflib, re
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 
 # %% ../nbs/00_skeleton.ipynb #0b2b4cf0
@@ -65,6 +66,7 @@ class Skeleton:
 
     def __post_init__(self):
         put = lambda k,v: object.__setattr__(self, k, v)
+        for k,v in vars(self).copy().items(): put(k, v.tolist() if hasattr(v, 'tolist') else v)   # arrays
         put('names', tuple(str(n) for n in self.names))
         _check_names(self)
         for f in ('limbs','flips','angles','torso'):
@@ -89,8 +91,9 @@ def _numbers(sk, sigmas):
 def _index(sk, n, what):
     "Index of keypoint `n` (a name or an index) of `sk`, or an error that says where it was used"
     if isinstance(n, str) and n in sk.names: return sk.names.index(n)
-    if isinstance(n, int) and not isinstance(n, bool) and 0<=n<len(sk.names): return n
-    have = f"0 to {len(sk.names)-1}" if isinstance(n, int) else ', '.join(sk.names)
+    whole = isinstance(n, Integral) and not isinstance(n, bool)
+    if whole and 0<=n<len(sk.names): return int(n)
+    have = f"0 to {len(sk.names)-1}" if whole else ', '.join(sk.names)
     raise SkeletonError(f"skeleton {sk.name!r}, {what}: no keypoint {n!r}; there are {have}")
 
 def _indices(sk, what, groups):
@@ -311,7 +314,7 @@ def _from_coco(cls,
     where='category'    # the file, for error messages
 ):
     "The shipped `Skeleton` with the category's keypoint names if there is one, else a new one"
-    names = tuple(cat.get('keypoints') or ())
+    names = tuple(map(str, cat.get('keypoints') or ()))
     if not names:
         raise SkeletonError(f"{where}: category {cat.get('name')!r} has no keypoint names")
     for s in skeletons.values():

@@ -16,8 +16,8 @@ from .skeleton import *
 # %% ../nbs/01_visuals.ipynb #e8ace2d8
 palette = dict(left='#0072B2', right='#D55E00', centre='#8C8C8C',
                geometry='#009E73', appearance='#CC79A7', fused='#E69F00', student='#56B4E9',
-               labels='#7F7F7F', semi='#0072B2', oracle='#B8A800', all='#009E73',
-               kept='#009E73', dropped='#D55E00')
+               labels='#7F7F7F', best='#333333', semi='#0072B2', control='#332288', oracle='#B8A800', all='#009E73',
+               kept='#117733', dropped='#882255')
 
 # %% ../nbs/01_visuals.ipynb #c31bbdc5
 def to_image(

@@ -26,6 +26,8 @@ def num(x, sign=False):
 
 def span(d): return f'{num(d.mean, True)} [{num(d.lo)}, {num(d.hi)}]'
 
+def lead(d): return f'**{span(d)}**' if d.lo>0 else span(d)
+
 def gains(name, n, k, arm='method', more=''):
     "The row of README.md's main table from its second column on, of `n` seeds, `k` of *nothing kept*"
     d = pd.concat([read_results(root/f'results/{f}.json').data for f in (name,more) if f])
@@ -34,12 +36,12 @@ def gains(name, n, k, arm='method', more=''):
     best = among(by_seed(d, 'labels only', best=True))
     assert last.size==best.size==own.size==n and none.size==k
     m = mean_ci(own)
-    over = span(difference(d, arm, 'nothing kept'))+f' ({k} seeds)'*(k<n) if k else '–'
+    over = lead(difference(d, arm, 'nothing kept'))+f' ({k} seeds)'*(k<n) if k else '–'
     return (f'| {n} | {num(last.mean())} ({num(best.mean())}) | '
             f'{num(none.mean()) if k else "–"}'+f' ({k} seeds)'*(0<k<n)+' | '
-            f'**{num(m.mean)}** [{num(m.lo)}, {num(m.hi)}] | '
-            f'{span(difference(d, arm, "labels only"))} | '
-            f'{span(difference(d, arm, "labels only", ref_best=True))} | '
+            f'{num(m.mean)} [{num(m.lo)}, {num(m.hi)}] | '
+            f'{lead(difference(d, arm, "labels only"))} | '
+            f'{lead(difference(d, arm, "labels only", ref_best=True))} | '
             f'{over} |')
 
 @pytest.mark.parametrize('name,n,k', [
@@ -71,7 +73,7 @@ changes = {
     'the plain mean of the two beliefs':('fusion','mean','by keypoint',''),
     'agreement of the teachers in gate and fusion':('mechanisms','agreement','spine','kept_accuracy'),
     'style transfer':('domain','style (FDA) on labels','neither',''),
-    'structure priors, weights and silence':('mechanisms','structure','spine',''),
+    'structure priors, weights and silence':('structure','structure, again','spine',''),
     'one teacher, one view':('teachers','one teacher, one view','two teachers',''),
     'two strong views':('views','M=2','M=1',''),
     'three strong views':('views','M=3','M=1',''),
@@ -98,6 +100,8 @@ real = {
         'structure priors, weights and silence':'structure',
         'masking: four boxes, hard joints first (AKM)':'adaptive masking'}.items()},
     'everything but cameras':('mechanisms','everything','spine')}
+# measured before the losses of structure were mended: row -> columns
+faulty = {'priors, at a loose threshold (against the same without)':(0,2), 'everything but cameras':(0,1,2), 'structure priors, weights and silence':(1,)}
 told = {
     '':                '',
     'drift/share':     'strange answers {}',
@@ -108,6 +112,7 @@ told = {
 def points(file, arm, ref):
     "What `arm` brings over `ref` in three seeds, and the numbers that say so"
     d = read_results(root/f'results/{file}.json').data
+    if file=='demo_structure': d = pd.concat([d, read_results(root/'results/demo_mechanisms.json').data])
     if file.endswith('_more'): d = pd.concat([d, read_results(root/f"results/{file.removesuffix('_more')}.json").data])
     c = difference(d, arm, ref); assert c.n==3
     return c,d
@@ -119,7 +124,8 @@ def change(name):
         f,*who = real[name]; lsp = span(points(f'lsp14_100_128_{f}', *who)[0])
     more = told[also].format(f'{num(by_seed(d, ref, also).mean())} → '
                              f'{num(by_seed(d, arm, also).mean())}') if also else ''
-    return c.mean,f'| {name} | {span(c)} | {lsp} | {more} |'
+    cells = [v+' †'*(i in faulty.get(name, ())) for i,v in enumerate((span(c), lsp, more))]
+    return c.mean,f"| {name} | {' | '.join(cells)} |"
 
 def test_changes():
     rows = [r for _,r in sorted(map(change, changes), reverse=True)]
@@ -128,7 +134,7 @@ def test_changes():
 def test_more_labels():
     d = read_results(root/'results/lsp14_200_128_baselines.json').data
     assert all((c := difference(d, 'method', 'labels only', ref_best=b)).n==3 and c.mean<0 for b in (False,True))
-    assert 'with 200 none' in flat
+    assert 'with 200 labels at 128x128 there is none' in flat
 
 def test_all_labels():
     d = read_results(root/'results/lsp14_100_128_baselines.json').data
@@ -159,15 +165,17 @@ def test_student_that_begins_anew():
     none = mean_ci((a-by_seed(d, 'nothing kept')).dropna()); assert none.n==5
     wide = [f'{100*(lead.mean()+s*t.ppf(1-.05/6, len(lead)-1)*lead.std()/len(lead)**.5):.1f}'.lstrip('0') for s in (-1,1)]
     again = difference(pd.concat([n, read_results(root/'results/lsp14_100_128_parts.json').data]), 'begins anew', 'as it is'); assert again.n==3
-    for said in (f'at equal compute by {span(last)[1:]} and at their best look by {span(best)[1:]}', f'({span(again)[1:]} where three',
-                 f'five shared seeds, {span(own)[1:]} in the mean', f'{span(simple)[1:]} above FixMatch with cameras',
-                 f'chosen have {span(later)[1:]}', f'{span(none)[1:]} above nothing kept',
-                 f"for three looks [{', '.join(wide)}]"): assert said in flat, said
+    for said in (f'at equal compute it gains {span(last)[1:]} points', f'at their best look it is {span(best)[1:]}, beyond', f'the lead is {span(again)[1:]}.',
+                 f'half a point to one, {span(own)[1:]} in the mean', f'level with the method, it is {span(simple)[1:]} ahead',
+                 f'chosen have {span(later)[1:]}', f'in which nothing is kept it is {span(none)[1:]} (five seeds)',
+                 f"for three looks is [{', '.join(wide)}]"): assert said in page('54_anew'), said
 
 def test_structure_again():
     n,m = (read_results(root/f'results/demo_{n}.json').data for n in ('structure','mechanisms'))
     c = mean_ci(by_seed(n, 'structure, again')-by_seed(m, 'spine')); d = read_results(root/'results/lsp14_100_128_priors.json').data
     real = difference(d, 'priors', 'no priors'); assert real.n==3
+    alone = mean_ci(by_seed(n, 'losses, again')-by_seed(m, 'spine'))
+    assert f'alone, {span(alone)} on generated people and {span(real)} on real ones' in flat
     for said in (f'structure {span(c)}, on another machine', f"{span(real)} at the recipe's threshold"): assert said in page('52_parts'), said
 
 def test_left_for_right():
@@ -210,10 +218,10 @@ def test_real_people_on_a_gpu():
     real = difference(read_results(root/'results/lsp14_100_128_baselines.json').data, 'oracle gate', 'method')
     small = difference(read_results(root/'results/lsp14_100_96_baselines.json').data, 'method', 'labels only', ref_best=True)
     none = difference(d, 'method', 'nothing kept'); assert once.n==5
-    for said in (f'256x256: {span(best)[1:]} above labels stopped', f'{span(last)[1:]} above them at equal compute',
-                 f'{span(oracle)[1:]} above the method at 256x256, and {span(real)[1:]} at 128x128',
-                 f'labels alone had it is {span(both)[1:]}'): assert said in flat, said
-    for said in (f'labels together, are {span(all_)[1:]} above the best look', f'as means of five seeds it is {span(once)[1:]}',
+    said = f'{span(oracle)[1:]} above the method at 256x256, and {span(real)[1:]} at 128x128'
+    assert said in flat, said
+    for said in (f'{span(last)[1:]} points above labels alone at equal compute, {span(best)[1:]} above their best look', f'of both its runs the lead is {span(both)[1:]}',
+                 f'labels together, are {span(all_)[1:]} above the best look', f'as means of five seeds it is {span(once)[1:]}',
                  f'the method is {span(none)[1:]} ahead'): assert said in page('53_gpu'), said
     assert f'{span(small)} in crops of 96' in page('31_training')
 
