@@ -36,7 +36,7 @@ from .training import *
 from .baselines import *
 from .predict import load, predict_set, evaluate
 from .priors import Priors
-from .runs import Diverged, check_run, train, read_csv, write_csv, versions
+from .runs import Diverged, check_run, checkpoints, train, read_csv, write_csv, versions
 
 # %% ../nbs/50_ablations.ipynb #2dfa43a2
 def parse_arm(
@@ -71,7 +71,10 @@ def short_spec(
     return ' '.join([name, *(f'{k}={show(getattr(c,k))}' for k in sorted(kv)
                              if getattr(c,k)!=getattr(p,k))])
 
-def folder_name(spec, seed): return re.sub(r'[^\w=.+,-]', '_', spec.replace(' ', ','))+f'@{seed}'
+def folder_name(spec, seed):
+    "A name for the folder of the arm `spec` in a seed; what is long is cut and told apart by its hash"
+    n = re.sub(r'[^\w=.+,-]', '_', spec.replace(' ', ','))
+    return (n if len(n)<=230 else f'{n[:200]}..{hashlib.sha1(spec.encode()).hexdigest()[:10]}')+f'@{seed}'
 
 # %% ../nbs/50_ablations.ipynb #4e609280
 @dataclass
@@ -709,11 +712,11 @@ class KeepStart(Callback):
 def take_start(job, folder):
     "Begin the run of `job` with the checkpoint in `folder`, if there is one"
     f = job.folder
-    if not folder.exists() or (f/'checkpoint').exists(): return
+    if not folder.exists() or checkpoints(f): return
     f.mkdir(parents=True, exist_ok=True)
     (f/'config.yaml').write_text(dump_config(job.cfg))
     for n in ('best','checkpoint'): shutil.copytree(folder/n, f/f'{n}.part', dirs_exist_ok=True)
-    shutil.rmtree(f/'best', ignore_errors=True)     # of a copy that was killed
+    for n in ('best','checkpoint'): shutil.rmtree(f/n, ignore_errors=True)     # of a copy that was killed
     for n in ('best','checkpoint'): (f/f'{n}.part').rename(f/n)     # the checkpoint last
 
 # %% ../nbs/50_ablations.ipynb #8a3685e9
@@ -743,7 +746,7 @@ def _train(job, quiet, cbs):
     if key:
         at = job.folder.parent/'start'/key; at.parent.mkdir(exist_ok=True)
         take_start(job, at); cbs = [*cbs, KeepStart(job.cfg, at)]
-    train(job.cfg, resume=(job.folder/'checkpoint').exists(), quiet=quiet, cbs=cbs,
+    train(job.cfg, resume=bool(checkpoints(job.folder)), quiet=quiet, cbs=cbs,
           task=job.method.task, check=False)
 
 def _same_job(job):
@@ -803,7 +806,7 @@ def run_study(
     failed = _work(jobs, study, tests, devices[0] if len(devices)==1 else '', say)
     rep = report(out, name)
     say(f'\n{rep.table.to_string(index=False)}\n\n{rep.path}')
-    if failed: raise SagePoseError('; '.join(f'arm {l!r}: {e}' for l,e in failed.items()))
+    if failed: raise SagePoseError(_told(failed))
     return rep
 
 # %% ../nbs/50_ablations.ipynb #111e4b7a
@@ -815,9 +818,9 @@ def _work(jobs, study, tests, device, say):
         j.cfg = replace(j.cfg, device=device or j.cfg.device); t = time.time()
         try: how = run_job(j, study, tests)
         except Exception as e:
-            if isinstance(e, SagePoseError) and not isinstance(e, Diverged): raise  # of all arms
+            own = isinstance(e, SagePoseError) and not isinstance(e, Diverged)      # says what to do
             failed[f'{j.label}, seed {j.cfg.seed}'] = how = (
-                f'failed: {type(e).__name__}: {e}'.splitlines()[0])
+                f"failed: {'' if own else type(e).__name__+': '}{e}".splitlines()[0])
         busy += [j.label] if how=='busy' else []
         r = (f"  PCK {100*json.loads((j.folder/'metrics.json').read_text())['pck']:.1f}"
              if how in ('ran','done') else '')
@@ -825,6 +828,10 @@ def _work(jobs, study, tests, device, say):
             f"{f'  {time.time()-t:.0f} s' if how=='ran' else ''}")
     if busy: say(f"still running in other processes: {', '.join(busy)}")
     return failed
+
+def _told(failed):
+    "What went wrong, each once, with the arms that it happened to"
+    return '; '.join(f"arm {', '.join(repr(l) for l in failed if failed[l]==e)}: {e}" for e in dict.fromkeys(failed.values()))
 
 # %% ../nbs/50_ablations.ipynb #9375216c
 def _spread(devices, study, cfg, out, seeds, name, tests):
@@ -1176,6 +1183,7 @@ def show_forest(
     plt.close(fig)
     return fig
 
+# %% ../nbs/50_ablations.ipynb #650b3ed2
 def _forest_row(ax, y, r, arm, metric):
     "The difference of one arm at the height `y`"
     from sagepose.visuals import palette

@@ -60,21 +60,15 @@ def strong_photo(s=1., n=2): return Photometric(strong_ops(s), n)
 def show_ops(
     img,                # (H,W,3) uint8
     make=strong_ops,    # makes the operations for a strength
-    strengths=(.5,1.,1.5)
+    s=1., ncols=7       # the strength; pictures a row
 ):                      # the figure
-    "A table of pictures: operations against strengths"
-    from sagepose.visuals import show_pose
-    import matplotlib.pyplot as plt
-    ops = [make(s) for s in strengths]; n = len(ops[0])
-    h = 8/n*img.shape[0]/img.shape[1]
-    fig,axs = plt.subplots(len(ops), n, figsize=(8, h*len(ops)+.25), dpi=80)
-    for r,(row,s) in enumerate(zip(ops, strengths)):
-        for c,o in enumerate(row):
-            o.p = 1
-            show_pose(Photometric([o])(img, 1), ax=axs[r,c])
-            if r==0: axs[r,c].set_title(type(o).__name__, fontsize=4.5, color='#808080')
-        axs[r,0].set_ylabel(f'{s}', fontsize=7)
-    fig.tight_layout(pad=.2, h_pad=.2, w_pad=.2)
+    "The picture, and what each operation makes of it at strength `s`"
+    from sagepose.visuals import pose_grid
+    ops = make(s)
+    for o in ops: o.p = 1
+    fig = pose_grid([img, *(Photometric([o])(img, 1) for o in ops)], ncols=ncols, size=8/ncols,
+                    titles=['the picture', *(type(o).__name__ for o in ops)])
+    fig.tight_layout(pad=.2, h_pad=.8)
     return fig
 
 # %% ../nbs/04_augmentations.ipynb #fcec4fac

@@ -146,19 +146,25 @@ def show_cross(
     i=0,        # which of its people
     joints=None # which keypoints; default all
 ):              # the figure
-    "Beliefs of both students about person `i`, and the targets made of them for the other"
+    "Beliefs of both students about person `i`, the targets made of them for the other, the difference"
     import matplotlib.pyplot as plt
-    from sagepose.visuals import show_heatmaps,palette
+    from matplotlib.colors import LinearSegmentedColormap
+    from sagepose.visuals import show_heatmaps,frame_axes,palette
     p,t = learn.pl,learn.task; px = lambda x: denormalise(x.cpu(), t.mean, t.std); j = i*p['m']
     easy,hard = px(centre(p['x'][i,1], pad_pixels(t.cfg))),px(p['views'][j])
     ask = lambda b: p['warp'].heatmap(b.hm.clamp(min=0).repeat_interleave(p['m'], 0), t.sk)[j].cpu()
-    fig,axs = plt.subplots(1, 4, figsize=(6, 1.75*t.cfg.crop[0]/t.cfg.crop[1]), dpi=80)
+    fig,axs = plt.subplots(1, 5, figsize=(7.5, 1.75*t.cfg.crop[0]/t.cfg.crop[1]), dpi=80)
     beliefs,cs = (p['geo'],p['app']),(palette['student'],palette['fused'])
     for n,(b,c,o) in enumerate(zip(beliefs, cs, cs[::-1])):
         show_heatmaps(easy, b.hm[i].cpu(), t.sk, axs[2*n], joints=joints,
                       title=f'student {n+1} believes', frame=c)
         show_heatmaps(hard, ask(b), t.sk, axs[2*n+1], joints=joints,
                       title=f'student {2-n} is asked', frame=o)
+    d = (p['geo'].hm-p['app'].hm)[i][slice(None) if joints is None else joints].cpu()
+    d = d.gather(0, d.abs().argmax(0, keepdim=True))[0]     # at each place of the joint that differs most
+    top = d.abs().max().item()
+    axs[4].imshow(d, cmap=LinearSegmentedColormap.from_list('', [cs[1],'white',cs[0]]), vmin=-top, vmax=top)
+    frame_axes(axs[4], f'difference, up to {top:.2f}'.replace('0.','.'))
     fig.tight_layout(pad=.3)
     return fig
 

@@ -438,21 +438,23 @@ def show_stages(cfg, ax=None):
     "The stages of `cfg` as a timeline"
     import matplotlib.pyplot as plt
     from sagepose.visuals import palette
-    ax = ax or plt.subplots(figsize=(6,1.6), dpi=80)[1]
-    x = [i/400 for i in range(401)]
-    lam = [schedule(cfg,p)[0] for p in x]
-    v = [schedule(cfg,p)[1] for p in x]
-    top = max(cfg.lambda_u, 1)
-    ax.plot(x, lam, c=palette['student'], label='weight of consistency')
-    ax.step(x, [i/max(cfg.views,1) for i in v], c=palette['fused'], label='share of the views')
+    ax = ax or plt.subplots(figsize=(6.4,2.1), dpi=80)[1]
+    x = [i/400 for i in range(401)]; lam,v = zip(*(schedule(cfg, p) for p in x))
+    right = ax.twinx(); c,d = palette['semi'],palette['right']
+    ax.plot(x, lam, c=c); right.step(x, v, c=d, ls='--', where='post')
     end = max(cfg.stage3,cfg.stage2) if cfg.priors else 1
-    for a,b,n in [(0,cfg.stage1,'0: labels'), (cfg.stage1,cfg.stage2,'1: pseudo-labels'),
-                  (cfg.stage2,end,'2: strong views'), (end,1,'3: structure')][:3+cfg.priors]:
-        if b<=a: continue
-        ax.axvspan(a, b, color='#808080', alpha=.08+.08*int(n[0]))
-        ax.text((a+b)/2, top*(1.06+.12*(int(n[0])%2)), n, ha='center', fontsize=7, color='#808080')
-    ax.set(xlim=(0,1), ylim=(0,1.3*top), xlabel='share of the run')
-    ax.legend(fontsize=7, frameon=False, loc='center left', bbox_to_anchor=(1,.5))
+    parts = [(0,cfg.stage1,'0: labels'), (cfg.stage1,cfg.stage2,'1: pseudo-labels'),
+             (cfg.stage2,end,'2: strong views'), (end,1,'3: structure')] if cfg.semi else [(0,1,'0: labels')]
+    for i,(a,b,n) in enumerate(p for p in parts if p[1]>p[0]):
+        high = 1.05+.13*(i%2)       # neighbours at two heights
+        ax.axvspan(a, b, color='#808080', alpha=.08*int(n[0]), lw=0)
+        ax.plot([a,a], [0,high+.08], c='#808080', lw=.8, transform=ax.get_xaxis_transform(), clip_on=False)
+        ax.text(a+.008, high, n, fontsize=8, color='#606060', transform=ax.get_xaxis_transform())
+    ax.set(xlim=(0,1), ylim=(0,1.08*max(cfg.lambda_u,1)), xlabel='share of the run')
+    right.set(ylim=(0,1.08*max(cfg.views,1)), yticks=range(max(cfg.views,1)+1))
+    for o,n,k in ((ax,'weight of\nconsistency',c),(right,'strong views\n(dashed)',d)):
+        o.set_ylabel(n, color=k); o.spines['top'].set_visible(False)
+    ax.figure.tight_layout(pad=.4)
     return ax
 
 # %% ../nbs/30_config.ipynb #9ff23343

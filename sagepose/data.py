@@ -98,7 +98,8 @@ def read_coco(
     d = _coco_dict(path, d); path = Path(path); root = Path(root or path.parent)
     sk = _category_skeleton(d, path, skeleton, category, default)
     imgs = {i['id']:i for i in d['images']}
-    keep = None if ids is None else read_ids(ids)
+    keep = None if ids is None else read_ids(ids); lost = (keep or set())-{*imgs}
+    if lost: raise SagePoseError(f"{path}: {len(lost)} of {len(keep)} chosen image ids are not in it, the first is {min(lost, key=str)}")
     anns = [a for a in d['annotations'] if not a.get('iscrowd') and a['image_id'] in imgs
             and (keep is None or a['image_id'] in keep)]
     anns = of_category(anns, d, sk, category)
@@ -143,13 +144,22 @@ def _simple(entries, part, path):
 # %% ../nbs/12_data.ipynb #8339ea6d
 def _category_skeleton(d, path, skeleton, category, default=None):
     "The skeleton asked for, or that of the file's category, or the `default`"
-    if skeleton is not None: return get_skeleton(skeleton)
     cats = categories(d, category)
+    if skeleton is not None: return _in_order(get_skeleton(skeleton), cats, path)
     if default is not None and not (cats and cats[0].get('keypoints')): return default
     if not cats:
         raise SagePoseError(f"{path}: no category {category or 'with keypoints'}; name a skeleton "
                             "(`skeleton=coco17`, or a YAML file)"+faq('skeleton'))
     return Skeleton.from_coco(cats[0], path)
+
+def _in_order(sk, cats, path):
+    "`sk`, unless a category has all its keypoints in another order"
+    have = [tuple(map(str, c['keypoints'])) for c in cats if c.get('keypoints')]
+    other = next((n for n in have if n!=sk.names and sorted(n)==sorted(sk.names)), None)
+    if sk.names in have or not other: return sk
+    i = next(i for i,(a,b) in enumerate(zip(other, sk.names)) if a!=b)
+    raise SagePoseError(f"{path}: its keypoints come in another order than those of skeleton {sk.name!r}: keypoint {i} is "
+                        f"{other[i]!r} there, {sk.names[i]!r} here; write its keypoints in the skeleton's order")
 
 # %% ../nbs/12_data.ipynb #9bbfacc8
 def _pose_set(anns, imgs, sk, root, path, labelled):

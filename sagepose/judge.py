@@ -43,13 +43,11 @@ class Judge(nn.Module):
         self.align = Align(visible_share(vis)) if c.align and vis is not None else None
         self.register_buffer('taught', torch.ones(k) if taught is None else taught.float())
 
-    def load_state_dict(self, d, *args, **kw):
-        return super().load_state_dict({'taught':self.taught, **d}, *args, **kw)     # files that lack it
-
     def reset(self):
         "Forget running statistics"
         self.gates.reset()
         if self.align is not None: self.align.stats.reset()
+
 
 # %% ../nbs/28_judge.ipynb #a5accb13
 def _fuse(self, g, a):
@@ -75,7 +73,11 @@ def _forward(self,
     if c.seen=='map': seen = visible_from_map(f.hm, f.conf, c.sigma or auto_sigma(f.hm.shape[-2:]))
     return dict(geo=g, app=a, fused=f, alpha=alpha, p=p, seen=seen)
 
-Judge.fuse,Judge.forward = _fuse,_forward
+def _load_state_dict(self, d, *args, **kw):
+    "As of any module; files from before there was `taught` lack it"
+    return nn.Module.load_state_dict(self, {'taught':self.taught, **d}, *args, **kw)
+
+Judge.fuse,Judge.forward,Judge.load_state_dict = _fuse,_forward,_load_state_dict
 
 # %% ../nbs/28_judge.ipynb #01632fa0
 def _score(self, e):

@@ -268,7 +268,7 @@ def save_model(
     from safetensors.torch import save_file
     folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
     mean,std = map(list, pixel_stats(model))
-    meta = dict(model=getattr(model,'args',None), skeleton=sk.to_dict(), crop=list(crop), margin=margin,
+    meta = dict(model=model.args if isinstance(model, PoseModel) else None, skeleton=sk.to_dict(), crop=list(crop), margin=margin,
                 mean=mean, std=std, ce=getattr(model,'ce',0.), **extra)
     sd = {k:v.detach().cpu().contiguous().clone() for k,v in model.state_dict().items()}
     save_file(sd, folder/'model.safetensors.part')
@@ -279,8 +279,9 @@ def save_model(
 # %% ../nbs/14_models.ipynb #c3977565
 def _unlike(model, args):
     "What network `model` is, beside the one that model.yaml describes with `args`"
-    own = getattr(model,'args',None)
-    if not (isinstance(own, dict) and args): return 'the module passed as `model`'
+    if not isinstance(model, PoseModel): return 'the module passed as `model`'
+    if not args: return "this one: that run's is a module of its own, which has to be passed as `model`"
+    own = model.args
     d = [f'{k}={v} (there {args.get(k)})' for k,v in own.items() if args.get(k)!=v]
     return f"this one, which has {', '.join(d)}" if d else 'this one'
 

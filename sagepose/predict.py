@@ -33,8 +33,8 @@ def to_rgb8(
     if isinstance(img, (str,Path)): return read_image(img)
     if hasattr(img, 'getexif'):
         from PIL import ImageOps
-        try: img = np.asarray(ImageOps.exif_transpose(img).convert('RGB') if img.mode[0]!='I'
-                              else np.asarray(img).clip(0, 65535).astype(np.uint16))
+        try: img = np.asarray(ImageOps.exif_transpose(img).convert('RGB') if img.mode[0] not in 'IF'
+                              else img if img.mode[0]=='F' else np.asarray(img).clip(0, 65535).astype(np.uint16))
         except OSError as e:
             raise SagePoseError(f"{getattr(img,'filename','') or 'image'}: broken ({e})") from None
     x = np.asarray(img.detach().cpu() if hasattr(img,'detach') else img)
@@ -225,12 +225,14 @@ def scores(
                 per_joint={n:dict(zip(cols, v), n=int(m))
                            for n,v,m in zip(sk.names, each, (vis>0).sum(0))})
 
+# %% ../nbs/40_predict.ipynb #6322367c
 def evaluate(predictor, ps, flip=False):
     "`scores` of `predictor` on the labelled `PoseSet` `ps`"
     if ps.kpts is None or not len(ps):
         raise SagePoseError(f"{ps.source}: no labels to evaluate with"+faq('data'))
-    a,b = ps.sk,predictor.sk
-    if a.names!=b.names: raise SagePoseError(
+    a,b = ps.sk,predictor.sk; i = [a.names.index(n) for n in b.names if n in a.names]
+    if len(i)==len(a)==len(b): ps = replace(ps, sk=b, kpts=ps.kpts[:,i], vis=ps.vis[:,i])   # in the model's order
+    elif a.names!=b.names: raise SagePoseError(
         f"{ps.source}: labelled with {a.name!r} ({len(a)} keypoints), "
         f"the model predicts {b.name!r} ({len(b)}); they must be the same"+faq('skeleton'))
     # the model's skeleton: COCO has no place for torso, head and sigmas

@@ -303,7 +303,7 @@ def show_pull(
     (sum(ls.values()) if loss is None else ls[loss]).backward()
     d,p = -p.grad[0].cpu(),p.detach().cpu()
     d = d/d.norm(dim=-1).max().clamp(min=1e-6)*size*(p.max()-p.min())
-    title = title or '  '.join(f'{n} {v.item():.2f}' for n,v in ls.items())
+    title = title or '\n'.join(f'{n} {v.item():.2f}' for n,v in ls.items())
     ax = show_pose(img, p[0], priors.sk, ax=ax, lw=1.5, ms=2.5, title=title)
     n = d.norm(dim=-1); big = n>.02*n.max()+1e-6; q = p[0]
     ax.quiver(*q[big].T.numpy(), *d[big].T.numpy(), angles='xy', scale_units='xy', scale=1,

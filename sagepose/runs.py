@@ -215,7 +215,7 @@ def _prepare(cfg, resume, overwrite):
     if not resume and cfg.semi and not cfg.boxes: refuse_among(out, cfg.unlabelled)
     if resume and ck is None:
         raise SagePoseError(f"{out}: nothing to resume: no checkpoint in this folder")
-    if not resume and not overwrite and (out/'checkpoint').exists():
+    if not resume and not overwrite and checkpoints(out):
         raise SagePoseError(f"{out}: holds an unfinished run; "
                             "continue it (--resume) or overwrite it (--overwrite)")
     if resume: _same_config(cfg, read_config(out/'config.yaml'), out)
@@ -375,30 +375,44 @@ def finish(learn, log):
     part = out/'metrics.json.part'
     part.write_text(json.dumps(no_nan(m), indent=1, allow_nan=False)); os.replace(part, out/'metrics.json')
 
+# %% ../nbs/32_runs.ipynb #797386f7
+_drawn = [('coverage','kept','kept'), ('confidence','fused','mean peak'), ('accuracy','labels','right, all'),
+          ('kept_accuracy','geometry','right, kept'), ('dropped_accuracy','dropped','right, dropped'),
+          ('drift','student','drifted')]       # column of the log, colour, name
+
+def _plain_numbers(ax):
+    "Few and plain numbers on a logarithmic y axis"
+    from matplotlib.ticker import LogLocator,MaxNLocator,NullLocator
+    lo,hi = ax.get_ylim(); y = ax.yaxis; y.set_minor_locator(NullLocator())
+    y.set_major_locator(MaxNLocator(4) if hi<8*lo else LogLocator(subs=(1,2,5)))
+    y.set_major_formatter('{x:g}')
+
 # %% ../nbs/32_runs.ipynb #5abb2683
 def show_run(
     rows        # of `log.csv`, or a run's folder
 ):              # the figure
     "PCK, pseudo-labels and losses over a run"
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
     from sagepose.visuals import palette
     if isinstance(rows, (str,Path)): rows = read_csv(Path(rows)/'log.csv')
     x = [r['step'] for r in rows]
-    get = lambda k: [r.get(k) if r.get(k) is not None else np.nan for r in rows]
-    fig,axs = plt.subplots(1, 3, figsize=(8,2.2), dpi=80)
-    axs[0].plot(x, get('pck'), c=palette['semi'], marker='.')
-    axs[0].set(title='PCK@.2, validation')
-    for k,c,l in [('coverage','kept','kept'), ('confidence','fused','mean peak'),
-                  ('accuracy','labels','right, all'), ('kept_accuracy','geometry','right, kept'),
-                  ('dropped_accuracy','dropped','right, dropped'), ('drift','student','drifted')]:
-        if np.isfinite(np.array(get(k), float)).any():
-            axs[1].plot(x, get(k), c=palette[c], label=l, ls='-' if 'acc' in k else '--')
-    axs[1].set(title='pseudo-labels', ylim=(0,1))
-    axs[1].legend(fontsize=6, frameon=False, ncol=2) if axs[1].lines else axs[1].axis('off')
-    for k,c,l in [('loss','labels','labels'),('loss_u','student','strong views')]:
-        if np.isfinite(np.array(get(k), float)).any(): axs[2].plot(x, get(k), c=palette[c], label=l)
-    axs[2].set(title='loss', yscale='log'); axs[2].legend(fontsize=6, frameon=False)
-    for ax in axs: ax.set_xlabel('step')
+    get = lambda k: np.array([np.nan if r.get(k) is None else r[k] for r in rows], float)
+    def draw(ax, k, col, l, ls='-'):
+        y = get(k)
+        if ax is c: y[y<=0] = np.nan    # has no logarithm
+        if np.isfinite(y).any(): ax.plot(x, y, c=palette[col], label=l, ls=ls)
+    fig,axs = plt.subplots(1, 3, figsize=(8,2.5), dpi=80, sharex=True, width_ratios=(1,1.3,1)); a,b,c = axs
+    a.plot(x, get('pck'), c=palette['semi'], marker='.'); a.set_ylabel('PCK@.2, validation')
+    for k,col,l in _drawn: draw(b, k, col, l, '-' if 'acc' in k else '--')
+    b.set(ylabel='share of pseudo-labels', ylim=(0,1))
+    draw(c, 'loss', 'labels', 'labels'); draw(c, 'loss_u', 'student', 'strong views')
+    c.set(ylabel='loss', yscale='log'); _plain_numbers(c)
+    for ax,n in ((b,3),(c,2)):      # legends above, where no curve is
+        if not ax.lines: ax.axis('off'); continue
+        ax.legend(fontsize=6.5, frameon=False, ncol=n, loc='lower left', bbox_to_anchor=(-.02,1),
+                  columnspacing=1, handlelength=1.5, borderaxespad=.2)
+    for ax in axs: ax.set_xlabel('step'); ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     fig.tight_layout(pad=.5); plt.close(fig)
     return fig
 

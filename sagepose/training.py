@@ -64,10 +64,10 @@ class PoseSets:
     def _read_unlabelled(self, cfg, root):
         parts = []
         if cfg.pool:
-            rest = read_coco(cfg.labelled, self.sk, root)
-            mine = {*map(str, self.labelled.files)}
-            rest = rest[np.array([str(f) not in mine for f in rest.files], bool)]
-            if len(rest): parts.append((rest.unlabel(), rest))
+            who = lambda p: [*zip(map(str, p.files), p.ids.tolist())]
+            rest = read_coco(cfg.labelled, self.sk, root, labelled=False); mine = {*who(self.labelled)}
+            rest = rest[np.array([o not in mine for o in who(rest)], bool)]
+            if len(rest): parts.append((rest, _match(rest, cfg.labelled, self.sk, root, some=False)))
         if cfg.unlabelled:
             u = read_unlabelled(cfg.unlabelled, self.sk, cfg.boxes or None, root)
             ids = not (cfg.boxes or Path(cfg.unlabelled).is_dir())     # a folder's and a detector's are no ids
@@ -84,13 +84,13 @@ def _nobody(cfg):
             "no unlabelled people: set `unlabelled` to a COCO JSON or a folder, or semi=false to train on labels only")
 
 # %% ../nbs/31_training.ipynb #a6a66d7e
-def _match(u, path, sk, root, ids=True):
+def _match(u, path, sk, root, ids=True, some=True):
     "Hidden labels for the people of `u`, visibility 0 where there are none"
     n,k = len(u),len(sk)
     kp,vis = np.zeros((n,k,2), np.float32),np.zeros((n,k), np.int64)
     if path:
         r = read_coco(path, sk, root); i,j = _same_people(u, r, ids)
-        if not len(i): raise SagePoseError(f"{path}: holds nobody of {u.source}; hidden labels belong "
+        if some and not len(i): raise SagePoseError(f"{path}: holds nobody of {u.source}; hidden labels belong "
                                            "to the same files, and in COCO files to the same ids")
         kp[i],vis[i] = r.kpts[j],r.vis[j]
     return PoseSet(u.files, u.boxes, u.ids, u.image_ids, u.sk, kp, vis, u.areas, u.source, u.names)
@@ -786,6 +786,14 @@ def learner(self:PoseTask,
     if c.semi: learn.pseudo_labels = self.pseudo
     return learn
 
+# %% ../nbs/31_training.ipynb #9781b8b8
+@patch
+def taught(self:PoseTask):
+    "(k,) bool: keypoints that a label teaches, their own or a mirrored one; all, where a run went before (`init`)"
+    seen = (self.lab.vis>0).any(0); extra = self.sets.extra
+    if extra: seen = seen|(torch.as_tensor(extra.vis)>0).any(0)
+    return seen|seen[self.sk.flip_index]|bool(self.cfg.init)
+
 # %% ../nbs/31_training.ipynb #1e7c8cc4
 @patch
 def looks(self:PoseTask, u, n=256):
@@ -802,7 +810,7 @@ def semi_callbacks(self:PoseTask, args, norm):
     lab = self.lab; kept = self.crops(self.sets.labelled[self.held]) if len(self.held) else None
     if kept is not None: _need_scale(self.sets.labelled[self.held], 'calibration')
     self.pseudo = self.labels_cb(*args, *norm, u, ref,
-                                 Judge(self.cfg, self.sk, lab.kpts, lab.vis), kept)
+                                 Judge(self.cfg, self.sk, lab.kpts, lab.vis, self.taught()), kept)
     if self.cfg.fda or self.cfg.adain: self.pose_batch.looks = self.looks(u)
     views = self.views_cb(*args)
     return ([self.pseudo, views, MakeViews(views), PseudoLog(ref)]

@@ -92,12 +92,11 @@ def heat_overlay(
     H,W = img.shape[:2]; k = range(len(sk)) if joints is None else joints
     yy,xx = np.linspace(0,hm.shape[1]-1,H),np.linspace(0,hm.shape[2]-1,W)
     a = _bilinear(hm[list(k)], yy, xx)/(top or max(hm[list(k)].max(), 1e-6))
-    base = .55*img.mean(-1, keepdims=True).repeat(3,-1)+.1
+    base = .42*img.mean(-1, keepdims=True).repeat(3,-1)+.04     # dark, so that colours shine
     for i,j in enumerate(k):
-        w = a[i].clip(0,1)[...,None]**.8
-        c = np.array(to_rgb(palette[sk.sides[j]]))
-        c = c if sk.sides[j]!='centre' else np.ones(3)*.95
-        base = base*(1-w)+w*(.35+.65*c)
+        w = a[i].clip(0,1)[...,None]**.7
+        c = np.array(to_rgb(palette[sk.sides[j]])) if sk.sides[j]!='centre' else np.ones(3)*.8
+        base = base*(1-w)+w*(.1+1.125*c).clip(0,1)
     return base.clip(0,1)
 
 def _bilinear(x, yy, xx):
