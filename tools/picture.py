@@ -75,7 +75,7 @@ def run(out):
     return train(cfg, overwrite=True, cbs=[Before(out/'before')])
 
 if __name__=='__main__':
-    out,nth = root/'runs'/'picture',int(([*sys.argv,4])[1])
+    out,nth = root/'runs'/'picture',int(([*sys.argv,0])[1])
     learn = open_run(run(out), people=range(64)); pl,t = step_of(learn, range(64)),learn.task
     before,after = (answer(m, pl, t) for m in (load_model(out/'before')[0],learn.model))
     e0,e1,kept = error(before[0], pl),error(after[0], pl),(pl['w']>0).sum(1)
