@@ -97,6 +97,7 @@ def read_coco(
     d = with_results(path, boxes, skeleton and get_skeleton(skeleton), category) if boxes else None
     d = _coco_dict(path, d); path = Path(path); root = Path(root or path.parent)
     sk = _category_skeleton(d, path, skeleton, category, default)
+    if labelled: _in_order(sk, categories(d, category), path)
     imgs = {i['id']:i for i in d['images']}
     keep = None if ids is None else read_ids(ids); lost = (keep or set())-{*imgs}
     if lost: raise SagePoseError(f"{path}: {len(lost)} of {len(keep)} chosen image ids are not in it, the first is {min(lost, key=str)}")
@@ -144,8 +145,8 @@ def _simple(entries, part, path):
 # %% ../nbs/12_data.ipynb #8339ea6d
 def _category_skeleton(d, path, skeleton, category, default=None):
     "The skeleton asked for, or that of the file's category, or the `default`"
+    if skeleton is not None: return get_skeleton(skeleton)
     cats = categories(d, category)
-    if skeleton is not None: return _in_order(get_skeleton(skeleton), cats, path)
     if default is not None and not (cats and cats[0].get('keypoints')): return default
     if not cats:
         raise SagePoseError(f"{path}: no category {category or 'with keypoints'}; name a skeleton "
@@ -153,10 +154,10 @@ def _category_skeleton(d, path, skeleton, category, default=None):
     return Skeleton.from_coco(cats[0], path)
 
 def _in_order(sk, cats, path):
-    "`sk`, unless a category has all its keypoints in another order"
+    "Refuse a file one of whose categories has all keypoints of `sk` in another order"
     have = [tuple(map(str, c['keypoints'])) for c in cats if c.get('keypoints')]
     other = next((n for n in have if n!=sk.names and sorted(n)==sorted(sk.names)), None)
-    if sk.names in have or not other: return sk
+    if sk.names in have or not other: return
     i = next(i for i,(a,b) in enumerate(zip(other, sk.names)) if a!=b)
     raise SagePoseError(f"{path}: its keypoints come in another order than those of skeleton {sk.name!r}: keypoint {i} is "
                         f"{other[i]!r} there, {sk.names[i]!r} here; write its keypoints in the skeleton's order")
