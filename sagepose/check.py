@@ -6,9 +6,9 @@ Docs: https://sagepose.github.io/sagepose/check.html.md"""
 
 # %% auto #0
 __all__ = ['Finding', 'image_exts', 'ImageInfo', 'near_bits', 'near_corr', 'DataError', 'Report', 'read_json', 'read_text',
-           'read_boxes', 'categories', 'of_category', 'with_results', 'read_ids', 'no_unit', 'picture_files',
-           'refuse_among', 'dhash', 'image_info', 'near_pairs', 'box_corr', 'plot_twins', 'plot_distances',
-           'check_data']
+           'read_boxes', 'categories', 'first_other', 'of_category', 'with_results', 'read_ids', 'lost_ids', 'no_unit',
+           'picture_files', 'refuse_among', 'dhash', 'image_info', 'near_pairs', 'box_corr', 'plot_twins',
+           'plot_distances', 'check_data']
 
 # %% ../nbs/11_check.ipynb #fb27496a
 import csv,hashlib,io,json,os,re
@@ -321,16 +321,20 @@ def _skeleton_of(d, skeleton, say):
     for c in fits or cats: _check_order(c, list(c['keypoints']), sk, say)
     return sk
 
+def first_other(names, sk):
+    "Which of the `names` is the first that differs from those of `sk`"
+    i,(a,b) = next((i,o) for i,o in enumerate(zip(names, sk.names)) if o[0]!=o[1])
+    return f"keypoint {i} is {a!r} in the file, {b!r} in skeleton '{sk.name}'"
+
 def _check_order(c, names, sk, say):
     "Whether the `names` of the category `c` come in the order of `sk`"
     if tuple(names)==sk.names: return
     e = f"category {c.get('id')}"
     if len(names)!=len(sk): return say('error', 'skeleton', e,
         f"names {len(names)} keypoints, skeleton '{sk.name}' has {len(sk)}")
-    i,(a,b) = next((i,o) for i,o in enumerate(zip(names, sk.names)) if o[0]!=o[1])
     moved = any(n in sk.names and sk.names[i]!=n for i,n in enumerate(names))
-    say('error' if moved else 'warning', 'skeleton', e, f"keypoint {i} is {a!r} in the file, "
-        f"{b!r} in skeleton '{sk.name}'; " + ('the order differs' if moved else 'is it the same?'))
+    say('error' if moved else 'warning', 'skeleton', e,
+        first_other(names, sk)+'; '+('the order differs' if moved else 'is it the same?'))
 
 # %% ../nbs/11_check.ipynb #2b9775e0
 def of_category(
@@ -428,12 +432,20 @@ def read_ids(
     if odd: raise DataError(f"{file}{odd[0]!r} is no image id; a list of numbers or texts is needed")
     return set(ids)
 
+def lost_ids(
+    ids:set,        # of images
+    images          # of a COCO file
+):                  # a message; empty where all are there
+    "Which of the chosen `ids` are not among the `images`"
+    lost = ids-{i['id'] for i in images}
+    return (f'{len(lost)} of {len(ids)} chosen image ids are not in it, the first is {min(lost, key=str)}'
+            if lost else '')
+
 def _keep(images, anns, ids, say):
     "The part of `images` and `anns` that `ids` (a list, or its JSON file) chooses"
     if ids is None: return images,anns
-    ids = read_ids(ids); lost = ids-{i['id'] for i in images}
-    if lost: say('error', 'ids', '', f'{len(lost)} of {len(ids)} chosen image ids are not in it, '
-                                     f'the first is {min(lost, key=str)}')
+    ids = read_ids(ids)
+    if lost := lost_ids(ids, images): say('error', 'ids', '', lost)
     return [i for i in images if i['id'] in ids],[a for a in anns if a['image_id'] in ids]
 
 # %% ../nbs/11_check.ipynb #efca237d

@@ -188,13 +188,13 @@ class PoseConfig(_Views, _Structure, _Sweeps, _Gates, _Belief, _Semi, _Loop, _Mo
 # %% ../nbs/30_config.ipynb #f4c6a4f6
 recipes = dict(rounds=dict(
     bs=12, ratio=3, views=1, lr=1e-2, stage1=.3, stage2=.3, ramp=.01, lambda_u=3.,
-    rounds=2, fresh=False, online=False, sweep_views=2, instance='none', beta=.25, floor=0.,
+    rounds=2, sweep_views=2, instance='none', beta=.25, floor=0.,
     decay_geo=.98, decay_app=.99, weak=.5, weak_scale=.25, strong=3., strong_n=0, cutout=0, camera=.5))
 
 recipes['anew'] = recipes['rounds']|dict(rounds=1, fresh=True)
 
 recipes['written'] = dict(
-    views=2, ratio=4, lambda_u=1., ramp=.1, decay_geo=.996, decay_app=.999, rounds=2, fresh=False, online=True,
+    views=2, ratio=4, lambda_u=1., ramp=.1, decay_geo=.996, decay_app=.999, rounds=2, online=True,
     instance='agree', tau_ins=.7, tau_kpt=.9, beta=.5, floor=.1, seen='map', align=True,
     structure=True, silence=1.5, priors=True, weak=1., weak_scale=.1, strong=1., strong_n=2,
     cutout=4, hide='akm', cutmix=.3, camera=.5)

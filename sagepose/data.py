@@ -19,8 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from fastai.data.load import DataLoader
 from fastai.data.core import DataLoaders
 from .skeleton import *
-from .check import read_json, read_boxes, read_ids, read_text, categories, of_category, with_results
-from .check import picture_files, image_exts, _share, _turn, _bad_name
+from .check import read_json, read_boxes, read_ids, lost_ids, read_text, categories, of_category
+from .check import with_results, first_other, picture_files, image_exts, _share, _turn, _bad_name
 from .heatmaps import sent
 from .geometry import *
 from .augmentations import *
@@ -99,8 +99,8 @@ def read_coco(
     sk = _category_skeleton(d, path, skeleton, category, default)
     if labelled: _in_order(sk, categories(d, category), path)
     imgs = {i['id']:i for i in d['images']}
-    keep = None if ids is None else read_ids(ids); lost = (keep or set())-{*imgs}
-    if lost: raise SagePoseError(f"{path}: {len(lost)} of {len(keep)} chosen image ids are not in it, the first is {min(lost, key=str)}")
+    keep = None if ids is None else read_ids(ids)
+    if keep and (lost := lost_ids(keep, d['images'])): raise SagePoseError(f'{path}: {lost}')
     anns = [a for a in d['annotations'] if not a.get('iscrowd') and a['image_id'] in imgs
             and (keep is None or a['image_id'] in keep)]
     anns = of_category(anns, d, sk, category)
@@ -158,9 +158,8 @@ def _in_order(sk, cats, path):
     have = [tuple(map(str, c['keypoints'])) for c in cats if c.get('keypoints')]
     other = next((n for n in have if n!=sk.names and sorted(n)==sorted(sk.names)), None)
     if sk.names in have or not other: return
-    i = next(i for i,(a,b) in enumerate(zip(other, sk.names)) if a!=b)
-    raise SagePoseError(f"{path}: its keypoints come in another order than those of skeleton {sk.name!r}: keypoint {i} is "
-                        f"{other[i]!r} there, {sk.names[i]!r} here; write its keypoints in the skeleton's order")
+    raise SagePoseError(f"{path}: its keypoints come in another order: {first_other(other, sk)}; "
+                        "write them in the skeleton's order")
 
 # %% ../nbs/12_data.ipynb #9bbfacc8
 def _pose_set(anns, imgs, sk, root, path, labelled):

@@ -67,11 +67,16 @@ class PoseSets:
             who = lambda p: [*zip(map(str, p.files), p.ids.tolist())]
             rest = read_coco(cfg.labelled, self.sk, root, labelled=False); mine = {*who(self.labelled)}
             rest = rest[np.array([o not in mine for o in who(rest)], bool)]
-            if len(rest): parts.append((rest, _match(rest, cfg.labelled, self.sk, root, some=False)))
+            known = read_coco(cfg.labelled, self.sk, root) if cfg.labelled_ids else None    # else there are none
+            if len(rest): parts.append((rest, _match(rest, known)))
         if cfg.unlabelled:
             u = read_unlabelled(cfg.unlabelled, self.sk, cfg.boxes or None, root)
             ids = not (cfg.boxes or Path(cfg.unlabelled).is_dir())     # a folder's and a detector's are no ids
-            parts.append((u, _match(u, cfg.reference, self.sk, root, ids)))
+            ref = read_coco(cfg.reference, self.sk, root) if cfg.reference else None
+            parts.append((u, _match(u, ref, ids)))
+            if ref and not parts[-1][1].vis.any(): raise SagePoseError(
+                f"{cfg.reference}: holds nobody of {u.source}; hidden labels belong to the same files, "
+                "and in COCO files to the same ids")
         if not parts: raise SagePoseError(_nobody(cfg)+faq('data'))
         self.unlabelled = sum((p[0] for p in parts[1:]), parts[0][0])
         self.reference = sum((p[1] for p in parts[1:]), parts[0][1])
@@ -84,15 +89,11 @@ def _nobody(cfg):
             "no unlabelled people: set `unlabelled` to a COCO JSON or a folder, or semi=false to train on labels only")
 
 # %% ../nbs/31_training.ipynb #a6a66d7e
-def _match(u, path, sk, root, ids=True, some=True):
-    "Hidden labels for the people of `u`, visibility 0 where there are none"
-    n,k = len(u),len(sk)
+def _match(u, r, ids=True):
+    "The people of `u` with the hidden labels that they have in `r` (or `None`), visibility 0 where there are none"
+    n,k = len(u),len(u.sk)
     kp,vis = np.zeros((n,k,2), np.float32),np.zeros((n,k), np.int64)
-    if path:
-        r = read_coco(path, sk, root); i,j = _same_people(u, r, ids)
-        if some and not len(i): raise SagePoseError(f"{path}: holds nobody of {u.source}; hidden labels belong "
-                                           "to the same files, and in COCO files to the same ids")
-        kp[i],vis[i] = r.kpts[j],r.vis[j]
+    if r: i,j = _same_people(u, r, ids); kp[i],vis[i] = r.kpts[j],r.vis[j]
     return PoseSet(u.files, u.boxes, u.ids, u.image_ids, u.sk, kp, vis, u.areas, u.source, u.names)
 
 def _same_people(u, r, ids):

@@ -59,6 +59,12 @@ def test_gains(name, n, k):
     row = gains(name, n, k)
     assert row in readme, row
 
+def test_leads_that_the_front_page_counts():
+    rows = [r.strip('| ').split(' | ') for r in readme.split('minus nothing kept |')[1].split('\n\n')[0].splitlines()[2:]]
+    best,control = ([c[i].startswith('**') for c in rows] for i in (6,7))
+    assert (len(rows),sum(best)) == (11,5) and 'in five of the eleven settings below' in flat
+    assert sum(b and c for b,c in zip(best, control))==2 and 'In two of the five' in flat
+
 def test_gains_of_who_begins_anew():
     row = gains('lsp14_100_128_baselines', 13, 5, 'begins anew', 'lsp14_100_128_anew')
     assert f'the same with `recipe=anew` {row}' in readme, row
