@@ -99,7 +99,7 @@ def joint_discs(
     generator=None      # `torch.Generator` on the CPU
 ):                      # centres (b,n,2), radii (b,n) pixels; 0 where a limit forbids the disc
     "Discs around hard joints that leave the person recognisable"
-    b,k = p.shape; dev = kpts.device; see = in_frame(kpts, crop)
+    b,k = p.shape; dev = kpts.device; see = in_frame(kpts, crop); kpts = filled(kpts)
     i,ok = gumbel_top(p*see, n[1], generator); m = i.shape[1]
     few = n[0]+(torch.rand(b,1,generator=generator)*(n[1]-n[0]+1)).floor()
     u,v = (sent(f(b,m,j,generator=generator), dev) for f,j in ((torch.rand,1),(torch.randn,2)))
@@ -212,6 +212,7 @@ def limb_cutmix(
     rows = sent(others(b, group, generator), dev); K = kpts[rows]
     fit = limb_fits(kpts, w, K, conf[rows], sk.limbs, (H,W), **kw)
     fit = fit&(rows//group!=torch.arange(b, device=dev)//group)[:,None]     # nobody else there
+    kpts,K = filled(kpts),filled(K)
     i,ok = gumbel_top(fit.float() if p is None else fit*p, n[1], generator)
     few = n[0]+(torch.rand(b,1,generator=generator)*(n[1]-n[0]+1)).floor()
     ok = ok&sent(torch.arange(i.shape[1])<few, dev)

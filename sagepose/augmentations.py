@@ -6,7 +6,7 @@ Docs: https://sagepose.github.io/sagepose/augmentations.html.md"""
 
 # %% auto #0
 __all__ = ['weak_ops', 'strong_ops', 'Photometric', 'weak_photo', 'strong_photo', 'show_ops', 'weak_geometry', 'strong_geometry',
-           'gumbel_top', 'joint_cutout', 'person_size', 'to_segment', 'capsule', 'cover', 'random_cutout',
+           'gumbel_top', 'joint_cutout', 'person_size', 'filled', 'to_segment', 'capsule', 'cover', 'random_cutout',
            'limb_cutout']
 
 # %% ../nbs/04_augmentations.ipynb #6d2d63e8
@@ -132,6 +132,11 @@ def person_size(
     w = (w/w.sum(1, keepdim=True).clamp(min=1e-6))[...,None]
     c = (kpts*w).sum(1, keepdim=True)
     return 3.5*(w*(kpts-c).square()).sum((1,2)).clamp(min=1e-6).sqrt()
+
+def filled(kpts):
+    "`kpts` (b,k,2) with the middle of a person's others in place of those that are not finite"
+    ok = kpts.isfinite().all(-1, keepdim=True); known = torch.where(ok, kpts, 0.)
+    return torch.where(ok, kpts, known.sum(1, keepdim=True)/ok.sum(1, keepdim=True).clamp(min=1))
 
 def to_segment(p, a, b):
     "Distance of the points `p` (...,2) from the segments `a` to `b` (...,2), which broadcast"
