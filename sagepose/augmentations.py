@@ -21,7 +21,7 @@ from .geometry import *
 def weak_ops(s=1.):
     "Photometric operations of the appearance teacher's view at strength `s`: easy to see through"
     return [A.ColorJitter(.15*s, .15*s, .15*s, .03*s, p=.8), A.GaussianBlur((3,3), p=.2*min(s,2)),
-            A.GaussNoise(std_range=(.01*s, .03*s), p=.2*min(s,2))]
+            A.GaussNoise(std_range=(min(.01*s,1), min(.03*s,1)), p=.2*min(s,2))]
 
 def strong_ops(s=1.):
     "RandAugment's operations at strength `s`, less the geometric ones, plus camera faults"
@@ -29,7 +29,7 @@ def strong_ops(s=1.):
     return [A.ColorJitter(.4*s, .4*s, .4*s, .1*s, p=1), A.AutoContrast(p=1), A.Equalize(p=1),
             A.Posterize(q(7,3), p=1), A.Solarize((.6,.9), p=1), A.Sharpen(p=1), A.ToGray(p=1),
             A.RandomGamma((60,160), p=1), A.GaussianBlur((3,5), p=1), A.MotionBlur((3,5), p=1),
-            A.GaussNoise(std_range=(.04*s, .12*s), p=1),
+            A.GaussNoise(std_range=(min(.04*s,1), min(.12*s,1)), p=1),
             A.ImageCompression(quality_range=(25,70), p=1), A.Downscale(scale_range=(.4,.7), p=1)]
 
 # %% ../nbs/04_augmentations.ipynb #d5f94da1
@@ -40,7 +40,7 @@ class Photometric:
         n=None      # how many of them, drawn anew for each picture; `None`: all
     ):
         self.ops,self.n = ops,n
-        self.aug = A.Compose([A.SomeOf(ops, n=n, p=1)] if n else ops)
+        self.aug = A.Compose(ops if n is None else [A.SomeOf(ops, n=n, p=1)] if n else [])
 
     def __call__(self,
         img,        # (H,W,3) uint8 RGB
@@ -51,7 +51,7 @@ class Photometric:
 
     def __repr__(self):
         names = [f'{o.__class__.__name__}' for o in self.ops]
-        return f"Photometric({f'{self.n} of ' if self.n else ''}{', '.join(names)})"
+        return f"Photometric({'' if self.n is None else f'{self.n} of '}{', '.join(names)})"
 
 def weak_photo(s=1.):        return Photometric(weak_ops(s))
 def strong_photo(s=1., n=2): return Photometric(strong_ops(s), n)
