@@ -11,7 +11,7 @@ __all__ = ['studies', 'measures', 'rivals', 'parse_arm', 'arm_config', 'short_sp
            'ap', 'drift', 'joints', 'tail', 'use', 'shared_pck', 'measure_job', 'open_study', 'start_key',
            'start_epochs', 'KeepStart', 'take_start', 'run_job', 'run_study', 'collect', 'by_seed', 'difference',
            'summary', 'arm_colours', 'show_differences', 'show_curves', 'show_levels', 'Report', 'report',
-           'save_results', 'read_results', 'show_forest', 'show_gains']
+           'save_results', 'read_results', 'show_forest', 'show_gains', 'show_pairs']
 
 # %% ../nbs/50_ablations.ipynb #ec2d7564
 import hashlib, json, os, re, shutil, sys, time
@@ -1230,3 +1230,21 @@ def _lead_rows(ax, y, df, arm, against):
         if not len(d): continue
         k = mean_ci(d); ax.plot([k.lo,k.hi], [at]*2, c=c, lw=1.2); ax.plot(d, [at]*len(d), '|', c=c, ms=6, mew=.8)
         ax.plot(k.mean, at, mark, c=c, ms=4.5, label=label)
+
+# %% ../nbs/50_ablations.ipynb #84c486b0
+def show_pairs(
+    ax, df,         # axes; from `collect`
+    metrics,        # metric -> its name; what `df` lacks stays empty
+    a, b            # two arms: hollow and filled
+):                  # the axes
+    "The means of two arms at each of `metrics`, in percent, and their paired difference; blue where its interval is above 0"
+    from sagepose.visuals import palette
+    for y,m in enumerate(metrics):
+        d = difference(df, b, a, m)
+        if d is None: continue
+        c = palette['semi' if d.lo>0 else 'best']; p,q = (100*by_seed(df, n, m).mean() for n in (a,b))
+        ax.plot([p,q], [y,y], c=c); ax.plot(p, y, 'o', mfc='w', c=c); ax.plot(q, y, 'o', c=c)
+        ax.annotate(_ci(d, '+'), (max(p,q),y), (7,0), textcoords='offset points', va='center', fontsize=7, c=c)
+    ax.set(yticks=range(len(metrics)), yticklabels=metrics.values(), ylim=(len(metrics)-.5,-.5), xlabel='PCK, %')
+    ax.margins(x=.35); ax.spines[['top','right']].set_visible(False)
+    return ax

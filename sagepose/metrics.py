@@ -7,9 +7,9 @@ Docs: https://sagepose.github.io/sagepose/metrics.html.md"""
 # %% auto #0
 __all__ = ['error_names', 'no_nan', 'torso_scale', 'keypoint_box_scale', 'pck_scale', 'pck_unit', 'box_scale', 'head_scale',
            'head_box_scale', 'n_unscaled', 'norm_dist', 'is_correct', 'show_radius', 'pck', 'pck_curve', 'auc',
-           'plot_pck_curve', 'plot_per_joint', 'error_kinds', 'error_shares', 'plot_errors', 'oks', 'coco_results',
-           'oks_ap', 'coverage', 'kept_accuracy', 'coverage_curve', 'plot_coverage', 'CI', 'mean_ci', 'paired_ci',
-           'bootstrap_ci']
+           'plot_pck_curve', 'plot_per_joint', 'error_kinds', 'error_shares', 'plot_errors', 'error_maps',
+           'show_error_maps', 'oks', 'coco_results', 'oks_ap', 'coverage', 'kept_accuracy', 'coverage_curve',
+           'plot_coverage', 'CI', 'mean_ci', 'paired_ci', 'bootstrap_ci']
 
 # %% ../nbs/13_metrics.ipynb #eca6a965
 import contextlib,io,math
@@ -271,6 +271,44 @@ def plot_errors(
     ax.invert_yaxis(); ax.spines[['top','right']].set_visible(False)
     ax.legend(fontsize=8, frameon=False, ncols=4, loc='lower left', bbox_to_anchor=(0,1))
     return ax
+
+# %% ../nbs/13_metrics.ipynb #7d5c0f43
+def error_maps(
+    pred:Tensor,  # (b,k,2) pixels
+    gt:Tensor,    # (b,k,2) pixels
+    vis:Tensor,   # (b,k) 0 not labelled, 1 occluded, 2 visible
+    scale:Tensor, # (b,) pixels, nan where unknown
+    reach:float=1., # how far the maps go, in units of `scale`
+    bins:int=25   # cells of a map's side
+)->Tensor: # (k,bins,bins) shares of a joint's labels, rows downwards; nan for a joint without labels
+    "Where predictions lie, seen from the labels; what is missing from a map's sum lies further than `reach`"
+    ok = ~norm_dist(pred, gt, vis, scale).isnan(); k = gt.shape[1]
+    i  = ((((pred-gt)/scale[:,None,None]/reach).nan_to_num(math.inf)+1)/2*bins).floor()
+    on = ok&((i>=0)&(i<bins)).all(-1)
+    at = (torch.arange(k, device=gt.device)*bins**2+i[...,1]*bins+i[...,0])[on].long()
+    return torch.bincount(at, minlength=k*bins**2).view(k,bins,bins)/torch.where(ok.any(0), ok.sum(0), torch.nan)[:,None,None]
+
+# %% ../nbs/13_metrics.ipynb #87a71e82
+def show_error_maps(
+    maps:Tensor,    # (k,bins,bins) from `error_maps`
+    sk:Skeleton,    # names of the joints
+    reach:float=1., t:float=.2, # of the maps; radius of the circle of the right ones
+    ncols:int=7     # maps a row
+): # the figure
+    "A map for each joint; dark is often, on one scale; how many lie beyond the frame"
+    from matplotlib.colors import PowerNorm
+    rows = -(-len(sk)//ncols); fig,axs = plt.subplots(rows, ncols, figsize=(1.15*ncols,1.42*rows), dpi=80, squeeze=False)
+    top  = max(maps.nan_to_num(0).max().item(), 1e-6)
+    for ax,m,n in zip(axs.flat, maps.cpu(), sk.names):
+        ax.imshow(m, extent=(-reach,reach,reach,-reach), norm=PowerNorm(.4, 0, top), cmap='Blues')
+        ax.add_patch(plt.Circle((0,0), t, fill=False, color=palette['dropped'], lw=.8))
+        out = 100*(1-m.sum().item())
+        ax.set_title(n.replace('_',' '), fontsize=7, pad=2)
+        ax.set_xlabel('no labels' if out!=out else f'{out:.0f} % further', fontsize=6.5, labelpad=2)
+    for ax in axs.flat: ax.set(xticks=[], yticks=[])
+    for ax in axs.flat[len(sk):]: ax.axis('off')
+    fig.tight_layout(pad=.4); plt.close(fig)
+    return fig
 
 # %% ../nbs/13_metrics.ipynb #e5d9df17
 def oks(
