@@ -21,7 +21,7 @@ from fastcore.foundation import L
 from fastai.torch_core import num_distrib, to_device
 from .skeleton import *
 from .check import check_data,refuse_among
-from .metrics import no_nan
+from .metrics import no_nan,error_maps,pck_scale,show_error_maps
 from .config import *
 from .data import *
 from .models import *
@@ -254,7 +254,7 @@ def _clear(out):
     import shutil
     shutil.rmtree(out/'checkpoint', ignore_errors=True)
     model = 'model.safetensors','model.yaml'
-    for d,fs in {'pictures':['curves.png','predictions.png','label_*.png','step_[0-9]*.png','step_[0-9]*.csv'],
+    for d,fs in {'pictures':['curves.png','errors.png','predictions.png','label_*.png','step_[0-9]*.png','step_[0-9]*.csv'],
                  'best':model, 'pseudo_labels':['step*.safetensors*'],
                  '.':['config.yaml','versions.json','log.csv','joints.csv','metrics.json',*model,
                       'judge.safetensors']}.items():
@@ -359,6 +359,11 @@ class Restore(Callback):
     def __init__(self, ck): self.ck = ck
     def before_fit(self): restore(self.learn, self.ck.pop('state'))
 
+def _show_errors(learn):
+    "`show_error_maps` of the last look at the validation people"
+    v,sk = learn.dls.valid.dataset,learn.task.sk
+    return show_error_maps(error_maps(learn.preds, v.kpts, v.vis, pck_scale(v.kpts, v.vis, sk)), sk)
+
 def finish(learn, log):
     "Save the model, the metrics and the pictures of a finished run"
     out,c = log.out,log.cfg
@@ -372,6 +377,7 @@ def finish(learn, log):
              extra=x, unlabelled=u, val=len(learn.dls.valid.dataset))
     (out/'pictures').mkdir(exist_ok=True)
     show_run(log.rows).savefig(out/'pictures'/'curves.png', dpi=110)
+    if hasattr(learn,'preds'): _show_errors(learn).savefig(out/'pictures'/'errors.png', dpi=110)
     part = out/'metrics.json.part'
     part.write_text(json.dumps(no_nan(m), indent=1, allow_nan=False)); os.replace(part, out/'metrics.json')
 
