@@ -8,7 +8,7 @@ Docs: https://sagepose.github.io/sagepose/check.html.md"""
 __all__ = ['Finding', 'image_exts', 'ImageInfo', 'near_bits', 'near_corr', 'DataError', 'Report', 'read_json', 'read_text',
            'read_boxes', 'categories', 'first_other', 'of_category', 'with_results', 'read_ids', 'lost_ids', 'no_unit',
            'picture_files', 'refuse_among', 'dhash', 'image_info', 'near_pairs', 'box_corr', 'plot_twins',
-           'plot_distances', 'check_data']
+           'plot_distances', 'videos_of', 'check_data']
 
 # %% ../nbs/11_check.ipynb #fb27496a
 import csv,hashlib,io,json,os,re
@@ -766,6 +766,35 @@ def plot_distances(
     ax.set(xlabel='bits that differ, of 256', yticks=[]); ax.legend(fontsize=8, frameon=False)
     return ax
 
+# %% ../nbs/11_check.ipynb #2aba8a7d
+def _frame_list(folder):
+    "{file: (key, video)} of the `frames.csv` in `folder`, if there is one"
+    f = folder/'frames.csv'
+    if not f.is_file(): return {}
+    with open(f, newline='', encoding='utf-8', errors='replace') as t: rows = list(csv.DictReader(t))
+    return {r['file']:(r['key'],r['video']) for r in rows if r.get('file') and r.get('key')}
+
+def videos_of(
+    files   # image files
+):          # {file: (key, name of the video)} of those whose video is known
+    "Which video pictures come from, as `frames.csv` in their folder or the one above it says"
+    known,out = {},{}
+    for f in map(Path, files):
+        for d in (f.parent, f.parent.parent):
+            if d not in known: known[d] = _frame_list(d)
+            if v := known[d].get(f.relative_to(d).as_posix()): out[f] = v; break
+    return out
+
+def _cross_videos(seen, near):
+    "Report videos whose frames are validation people and others"
+    if not near or 'val' not in seen: return
+    of = {n:videos_of(p for _,p,_ in good) for n,(_,_,good) in seen.items()}; mine = Counter(of['val'].values())
+    for b in ('labelled','extra','unlabelled'):
+        theirs = Counter(of.get(b, {}).values())
+        for v in mine.keys()&theirs.keys():
+            seen['val'][1](near, f'val in {b}', '', f"holds frames of {v[1]} ({mine[v]}, and {theirs[v]} in {b}); "
+                           "neighbouring frames are nearly copies: split by video")
+
 # %% ../nbs/11_check.ipynb #c8af7dc1
 def _load(name, given, root, skeleton, ids, found, sizes):
     "Images and annotations of what was `given` as `name`"
@@ -815,7 +844,7 @@ def check_data(
         if src is None: continue
         if name=='labelled' and skeleton is None: skeleton = _quiet_skeleton(given)
         seen[name] = src,say,_check_images(src, say) if images else []
-    if images: _cross(seen, near, rep); _check_scale(seen)
+    if images: _cross(seen, near, rep); _cross_videos(seen, near); _check_scale(seen)
     return rep
 
 # %% ../nbs/11_check.ipynb #2bface17

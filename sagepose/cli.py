@@ -1,4 +1,4 @@
-"""`sagepose demo | train | show | eval | predict | label | check | ablate | people`, from a terminal
+"""`sagepose demo | train | show | eval | predict | label | check | ablate | people | frames`, from a terminal
 
 Docs: https://sagepose.github.io/sagepose/cli.html.md"""
 
@@ -7,7 +7,7 @@ Docs: https://sagepose.github.io/sagepose/cli.html.md"""
 # %% auto #0
 __all__ = ['commands', 'order', 'command', 'arg', 'parser', 'check_cmd', 'train_cmd', 'show_cmd', 'eval_cmd', 'predict_cmd',
            'label_cmd', 'demo_config', 'train_all', 'demo_table', 'demo_pictures', 'demo_cmd', 'people_cmd',
-           'ablate_cmd', 'main']
+           'frames_cmd', 'ablate_cmd', 'main']
 
 # %% ../nbs/41_cli.ipynb #66049b18
 import argparse, io, json, os, re, shutil, sys
@@ -490,6 +490,20 @@ def people_cmd(a):
   sagepose train semi=false init=runs/start labelled=labels.json extra={at}/labelled.json out=runs/mine""")
     return 0
 
+# %% ../nbs/41_cli.ipynb #5290de6c
+@command(arg('videos', nargs='+', help='files of any format that OpenCV reads'),
+         arg('--out', default='frames', help='folder to write'),
+         arg('--every', type=float, default=.5, help='seconds between the frames to choose from; 0: all'),
+         arg('--differ', type=float, default=.05, help='least share of the picture that must have changed, 0 to 1'),
+         arg('--most', type=int, default=0, help='most frames of a video, those that differ most; 0: no limit'), _over)
+def frames_cmd(a):
+    "Take the frames of videos that differ, as pictures to learn from without labels"
+    from sagepose.video import write_frames
+    r = write_frames(a.videos, a.out, a.every, a.differ, a.most, overwrite=a.overwrite); at = quote(str(r['out']))
+    print(f"{r['kept']} of {r['looked']} frames that were looked at differ; they are in {r['out']}, with frames.csv, which says where "
+          f"each is from.\nIf each shows one person: sagepose train labelled=labels.json unlabelled={at}; else add boxes=FILE of a detector")
+    return 0
+
 # %% ../nbs/41_cli.ipynb #fef2eb33
 def _study_args(what):
     "Arguments of `ablate` as (name, YAML file or None, key=value strings)"
@@ -569,7 +583,7 @@ def _overview():
                       'Semi-supervised fine-tuning of 2D pose models', '', *rows, '',
                       'sagepose COMMAND --help says more; all settings: sagepose train --help'])
 
-order = ['demo','train','show','eval','predict','label','check','ablate','people']
+order = ['demo','train','show','eval','predict','label','check','ablate','people','frames']
 
 def _run(argv):
     "Exit code of the command line `argv`"

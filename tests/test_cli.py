@@ -62,10 +62,26 @@ print(sorted({{'torch','fastai','matplotlib','cv2'}}&set(sys.modules)), file=sys
 
 def test_help_lists_all(sagepose):
     code,out,_ = sagepose('--help')
-    assert code==0 and all(c in out for c in ('demo','train','show','eval','predict','label','check'))
+    assert code==0 and all(c in out for c in ('demo','train','show','eval','predict','label','check','frames'))
     code,out,_ = sagepose('train --help')
     assert code==0 and config_help() in out
     assert sagepose('')[0]==2
+
+def test_frames(sagepose, home):
+    "A video becomes unlabelled people, and validation people from the same video stop the training"
+    import cv2
+    w = cv2.VideoWriter('film.avi', cv2.VideoWriter_fourcc(*'MJPG'), 2, (54,72))
+    for f in sorted(Path('data/images').glob('unlabelled_*'))[:9]: w.write(cv2.imread(str(f)))
+    w.release()
+    code,out,_ = sagepose('frames film.avi --out film')
+    assert code==0 and out.startswith('9 of 9 frames') and 'unlabelled=film' in out
+    assert sagepose('frames film.avi --out film')[0]==2 and sagepose('frames film.avi --out film --most 8 --overwrite')[0]==0
+    assert sagepose('train tiny.yaml unlabelled=film out=filmed')[0]==0
+    d = json.loads(Path('data/val.json').read_text())
+    for i,f in zip(d['images'], sorted(Path('film/film').iterdir())): i['file_name'] = f.as_posix()
+    Path('filmed.json').write_text(json.dumps(d))
+    code,_,err = sagepose('train tiny.yaml unlabelled=film val=filmed.json out=leak')
+    assert code==2 and 'split by video' in err and not Path('leak').exists()
 
 def test_load_is_lazy():
     code = ("import sys,sagepose; assert 'torch' not in sys.modules; "
