@@ -401,13 +401,21 @@ def _finish(j, img, p, sk, out, draw):
     return _records(j, p)
 
 # %% ../nbs/40_predict.ipynb #7592154a
+def _sound(j, img):
+    "The job `j` without the boxes that its picture cannot have, and what is wrong with them; as it is where that is all of them"
+    f = [_box_fault(list(b) if isinstance(b, tuple) else b, img.shape[1::-1]) for b in j[3] or ()]
+    bad = [i for i,o in enumerate(f) if o and o[0]=='error']
+    if not 0<len(bad)<len(f): return j,[]
+    keep = lambda v: v and [o for i,o in enumerate(v) if i not in bad]
+    return (*j[:3], keep(j[3]), keep(j[4])),[f'{j[0]}: {f[i][1]}; the other people of this picture stay' for i in bad]
+
 def _batch(predictor, jobs, flip, out, draw):
-    "Records, or a message, for each of `jobs`"
+    "Records for each of `jobs`, and messages"
     try:
         with ThreadPoolExecutor(os.cpu_count()) as ex:
             imgs = list(ex.map(lambda j: to_rgb8(j[0]), jobs))
-            ps = predictor(imgs, [j[3] for j in jobs], flip)
-            return list(ex.map(lambda a: _finish(*a, predictor.sk, out, draw), zip(jobs, imgs, ps)))
+            js,odd = zip(*map(_sound, jobs, imgs)); ps = predictor(imgs, [j[3] for j in js], flip)
+            return [*ex.map(lambda a: _finish(*a, predictor.sk, out, draw), zip(js, imgs, ps)), *sum(odd, [])]
     except SagePoseError as e:
         if len(jobs)==1: return [str(e) if str(jobs[0][0]) in str(e) else f'{jobs[0][0]}: {e}']
         return [r for j in jobs for r in _batch(predictor, [j], flip, out, draw)]
@@ -423,21 +431,21 @@ def predict_paths(
     overwrite=False,    # replace an earlier prediction in `out`?
     root=None,          # folder of a COCO file's images; default the file's own
     device='', step=32  # where to compute; pictures at a time
-):                      # dictionary: people, images, skipped (messages), without_box (pictures), unsure (people), out
+):                      # dictionary: people, images, skipped (messages: pictures and boxes), without_box (pictures), unsure (people), out
     "Predict files and write COCO results, a CSV and pictures"
     pred = run if isinstance(run, Predictor) else load(run, device)
     if isinstance(what, (list,tuple)) and len(what)==1: what = what[0]
     jobs,bare = _jobs(what, boxes, root, pred.sk)
     if draw and not (boxes or isinstance(what, (list,tuple))): refuse_among(out, what)
     new = not Path(out).exists()
-    (out,part),recs,bad = _out_folder(out, overwrite, [j[0] for j in jobs]),[],[]
+    (out,part),done,bad = _out_folder(out, overwrite, [j[0] for j in jobs]),[],[]
     for s in range(0, len(jobs), step):
-        for r in _batch(pred, jobs[s:s+step], flip, part, draw):
-            bad.append(r) if isinstance(r, str) else recs.extend(r)
+        for r in _batch(pred, jobs[s:s+step], flip, part, draw): (bad if isinstance(r, str) else done).append(r)
+    recs = sum(done, [])
     if not recs:
         shutil.rmtree(part)     # an earlier prediction stays
         if new: out.rmdir()
         raise SagePoseError(bad[0] if bad else f"{what}: no person to predict")
     _write(part, recs, pred.sk); _put(part, out)
-    return dict(people=len(recs), images=len(jobs)-len(bad), skipped=bad, without_box=bare,
+    return dict(people=len(recs), images=len(done), skipped=bad, without_box=bare,
                 unsure=sum(max(r['keypoints'][2::3])<unseen for r in recs), out=out)
