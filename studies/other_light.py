@@ -1,12 +1,13 @@
 """Labels from daylight, unlabelled people and those of validation at night: what is lost, what semi-supervision
 brings back, and whether lending labelled crops the look of the night (FDA, AdaIN) helps.
 
-    python studies/other_light.py [--seeds 0,1,2] [--arms "labels only,method"] [--light night]
+    python studies/other_light.py [--seeds 0,1,2] [--arms "labels only,method"] [--light night] [--short]
 
 Generated people in the sizes of `sagepose demo`, other ones for each seed. `night` is a quarter of the light,
-bluish, with the noise of a sensor; `fog` a grey veil that leaves a seventh of the contrast; `day` changes
-nothing and is the control. The numbers go to results/other_light_LIGHT.*. A killed study continues with the
-same command, and several processes may share it with other --seeds or --arms."""
+bluish, with the noise of a sensor; `fog` a grey veil that leaves a seventh of the contrast; `day` only compresses
+once more and is the control; --short takes seconds an arm and shows that it works. The numbers go to
+results/other_light_LIGHT.*. A killed study continues with the same command, and several processes may share it
+with other --seeds or --arms."""
 import argparse, json
 from pathlib import Path
 import cv2, numpy as np, fastai.basics
@@ -46,10 +47,10 @@ def move(people, light):
 if __name__=='__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for n,v in dict(seeds='0,1,2', arms='', out='', results='results').items(): p.add_argument(f'--{n}', default=v)
-    p.add_argument('--light', choices=lights, default='night')
+    p.add_argument('--light', choices=lights, default='night'); p.add_argument('--short', action='store_true')
     a = p.parse_args(); seeds = [int(s) for s in a.seeds.split(',')]; out = Path(a.out or f'runs/{a.light}')
-    cfg = generated(out, seeds, False)
+    cfg = generated(out, seeds, a.short)
     for s in seeds: move(out/f'people{s}', a.light)
     rep = run_study(pick_arms('other_light', a.arms), cfg, out, seeds, 'other_light', command='python studies/other_light.py'
-                    +f' --light {a.light} --seeds {a.seeds}'+(f' --arms "{a.arms}"' if a.arms else ''))
+                    +f' --light {a.light} --seeds {a.seeds}'+' --short'*a.short+(f' --arms "{a.arms}"' if a.arms else ''))
     save_results(rep, a.results, f'other_light_{a.light}')

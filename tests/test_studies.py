@@ -10,9 +10,9 @@ root = Path(__file__).resolve().parent.parent
 tiny = ('backbone=resnet10t pretrained=none levels=2 width=16 freeze=0 stage1=.5 stage2=.5 '
         'epoch_steps=20 bs=2 bs0=6')
 
-def study(cwd, *args):
+def study(cwd, *args, name='lsp14'):
     env = dict(os.environ, PYTHONPATH=str(root))
-    return subprocess.run([sys.executable,str(root/'studies/lsp14.py'),*args], cwd=cwd, env=env, text=True,
+    return subprocess.run([sys.executable,str(root/f'studies/{name}.py'),*args], cwd=cwd, env=env, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=400)
 
 @pytest.fixture(scope='module')
@@ -56,3 +56,14 @@ def test_study_refuses(data, tmp_path, args, words):
     p = study(tmp_path, str(data), '--labels','6', *args)
     assert p.returncode and words in p.stdout and 'Traceback' not in p.stdout, p.stdout[-2000:]
     assert not [*tmp_path.glob('runs/*/*@*')]
+
+def test_study_of_another_light(tmp_path):
+    "Only unlabelled people and those of validation are moved into the night, and once"
+    import cv2
+    go = lambda: study(tmp_path, '--short', '--seeds', '0', '--arms', 'labels only,method, FDA', name='other_light')
+    p = go(); assert not p.returncode, p.stdout[-2000:]
+    d = tmp_path/'runs/night/people0/images'
+    light = lambda n: sum(cv2.imread(str(f)).mean() for f in d.glob(f'{n}_*'))/len([*d.glob(f'{n}_*')])
+    day,night,val = map(light, ('labelled','unlabelled','val')); assert night<.4*day and val<.4*day
+    assert {r['arm'] for r in read_csv(tmp_path/'results/other_light_night.csv')}=={'labels only','method, FDA'}
+    assert not go().returncode and light('val')==val
