@@ -98,7 +98,7 @@ def write_frames(
     overwrite=False # replace a folder of frames?
 ):                  # dictionary: kept, looked (frames), videos, out
     "Write the frames of videos that differ as pictures, and where they come from as `frames.csv`"
-    vs = [Path(v) for v in (videos if isinstance(videos, (list,tuple)) else [videos])]; out = Path(out)
+    vs = [Path(v) for v in dict.fromkeys(videos if isinstance(videos, (list,tuple)) else [videos])]; out = Path(out)
     for n,ok,how in (('every',0<=every<1e6,'0 or more seconds'), ('differ',0<=differ<1,'0 to 1'), ('most',most>=0,'0 or more')):
         if not ok: raise SagePoseError(f"{n} should be {how}")
     names = _video_names(vs); _may_write(out, overwrite)
@@ -122,8 +122,12 @@ def _video_names(vs):
     if not vs: raise SagePoseError("no video was given")
     for v in vs:
         if not v.is_file(): raise SagePoseError(f"{v}: no such video")
-    ns = [v.stem.lstrip('.') or 'video' for v in vs]
-    return [n if ns.index(n)==i else f'{n}_{i+1}' for i,n in enumerate(ns)]
+    ns = []
+    for v in vs:
+        n = s = v.stem.lstrip('.') or 'video'; i = 1
+        while n in ns: i += 1; n = f'{s}_{i}'
+        ns.append(n)
+    return ns
 
 def _may_write(out, overwrite):
     "Raise `SagePoseError` where something else would be lost"
