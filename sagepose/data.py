@@ -20,7 +20,7 @@ from fastai.data.load import DataLoader
 from fastai.data.core import DataLoaders
 from .skeleton import *
 from .check import read_json, read_boxes, read_ids, lost_ids, read_text, categories, of_category
-from .check import with_results, first_other, picture_files, image_exts, _share, _turn, _bad_name
+from .check import with_results, first_other, picture_files, image_exts, video_hint, _share, _turn, _bad_name
 from .heatmaps import sent
 from .geometry import *
 from .augmentations import *
@@ -224,7 +224,7 @@ def image_files(folder):
     fs = picture_files(folder)
     if not fs:
         raise SagePoseError(f"{folder}: no images in this folder "
-                            f"(looked for {', '.join(image_exts)})"+faq('data'))
+                            f"(looked for {', '.join(image_exts)})"+video_hint(folder)+faq('data'))
     return fs
 
 def read_folder(
@@ -429,8 +429,7 @@ def read_image(
                             "`sagepose check` lists all") from None
     img = cv2.imdecode(buf, cv2.IMREAD_COLOR) if len(buf) else None
     if img is None:
-        raise SagePoseError(f"{path}: not a picture, or broken; "
-                            "`sagepose check` lists all such files")
+        raise SagePoseError(f"{path}: not a picture, or broken"+(video_hint(path) or "; `sagepose check` lists all such files"))
     return cv2.cvtColor(img, cv2.COLOR_BGR2RGB)
 
 # %% ../nbs/12_data.ipynb #6ed518d7
