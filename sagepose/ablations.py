@@ -1242,7 +1242,7 @@ def show_pairs(
     for y,m in enumerate(metrics):
         d = difference(df, b, a, m)
         if d is None: continue
-        c = palette['semi' if d.lo>0 else 'best']; p,q = (100*by_seed(df, n, m).mean() for n in (a,b))
+        c = palette['semi' if d.lo>0 else 'best']; v = pd.DataFrame({n:by_seed(df, n, m) for n in (a,b)}).dropna(); p,q = 100*v[a].mean(),100*v[b].mean()
         ax.plot([p,q], [y,y], c=c); ax.plot(p, y, 'o', mfc='w', c=c); ax.plot(q, y, 'o', c=c)
         ax.annotate(_ci(d, '+'), (max(p,q),y), (7,0), textcoords='offset points', va='center', fontsize=7, c=c)
     ax.set(yticks=range(len(metrics)), yticklabels=metrics.values(), ylim=(len(metrics)-.5,-.5), xlabel='PCK, %')

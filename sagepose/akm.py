@@ -212,10 +212,9 @@ def limb_cutmix(
     rows = sent(others(b, group, generator), dev); K = kpts[rows]
     fit = limb_fits(kpts, w, K, conf[rows], sk.limbs, (H,W), **kw)
     fit = fit&(rows//group!=torch.arange(b, device=dev)//group)[:,None]     # nobody else there
-    kpts,K = filled(kpts),filled(K)
+    known,kpts,K = kpts.isfinite().all(-1),filled(kpts),filled(K)
     i,ok = gumbel_top(fit.float() if p is None else fit*p, n[1], generator)
-    few = n[0]+(torch.rand(b,1,generator=generator)*(n[1]-n[0]+1)).floor()
-    ok = ok&sent(torch.arange(i.shape[1])<few, dev)
+    few = n[0]+(torch.rand(b,1,generator=generator)*(n[1]-n[0]+1)).floor(); ok = ok&sent(torch.arange(i.shape[1])<few, dev)
     end = lambda k,e: k.gather(1, l[i][...,e,None].expand(-1,-1,2))
     t = _similarity(end(kpts,0), end(kpts,1), end(K,0), end(K,1))
     r = width*person_size(K)[:,None]/t[...,:2].norm(dim=-1).clamp(min=.1)
@@ -224,7 +223,7 @@ def limb_cutmix(
     took = torch.zeros_like(fit).scatter(1, i, ok)
     d = to_segment(kpts[:,:,None], end(kpts,0)[:,None], end(kpts,1)[:,None])
     own = took.float()@(l[...,None]==torch.arange(len(sk), device=dev)).any(1).float()>0
-    return x+alpha*(y-x),took,((d<=r[:,None])&ok[:,None]).any(-1)&~own
+    return x+alpha*(y-x),took,((d<=r[:,None])&ok[:,None]).any(-1)&~own&known
 
 # %% ../nbs/23_akm.ipynb #ee76a7ba
 def _pasted(x, t, alpha):

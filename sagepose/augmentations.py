@@ -6,7 +6,7 @@ Docs: https://sagepose.github.io/sagepose/augmentations.html.md"""
 
 # %% auto #0
 __all__ = ['weak_ops', 'strong_ops', 'Photometric', 'weak_photo', 'strong_photo', 'show_ops', 'weak_geometry', 'strong_geometry',
-           'gumbel_top', 'joint_cutout', 'person_size', 'filled', 'to_segment', 'capsule', 'cover', 'random_cutout',
+           'gumbel_top', 'joint_cutout', 'person_size', 'to_segment', 'capsule', 'filled', 'cover', 'random_cutout',
            'limb_cutout']
 
 # %% ../nbs/04_augmentations.ipynb #6d2d63e8
@@ -133,11 +133,6 @@ def person_size(
     c = (kpts*w).sum(1, keepdim=True)
     return 3.5*(w*(kpts-c).square()).sum((1,2)).clamp(min=1e-6).sqrt()
 
-def filled(kpts):
-    "`kpts` (b,k,2) with the middle of a person's others in place of those that are not finite"
-    ok = kpts.isfinite().all(-1, keepdim=True); known = torch.where(ok, kpts, 0.)
-    return torch.where(ok, kpts, known.sum(1, keepdim=True)/ok.sum(1, keepdim=True).clamp(min=1))
-
 def to_segment(p, a, b):
     "Distance of the points `p` (...,2) from the segments `a` to `b` (...,2), which broadcast"
     d = b-a; t = ((p-a)*d).sum(-1)/d.square().sum(-1).clamp(min=1e-6)
@@ -156,6 +151,12 @@ def capsule(
     t = ((x*dx+y*dy)/(dx*dx+dy*dy).clamp(min=1e-6)).clamp(0,1)
     d = ((x-t*dx).square()+(y-t*dy).square()).sqrt()
     return ((r[...,None,None]-d)/soft+.5).clamp(0,1)
+
+# %% ../nbs/04_augmentations.ipynb #313be654
+def filled(kpts):
+    "`kpts` (b,k,2) with the middle of a person's others in place of those that are not finite"
+    ok = kpts.isfinite().all(-1, keepdim=True); known = torch.where(ok, kpts, 0.)
+    return torch.where(ok, kpts, known.sum(1, keepdim=True)/ok.sum(1, keepdim=True).clamp(min=1))
 
 # %% ../nbs/04_augmentations.ipynb #dc276805
 def cover(x, m, noise=.5, generator=None):

@@ -8,7 +8,7 @@ Docs: https://sagepose.github.io/sagepose/check.html.md"""
 __all__ = ['Finding', 'video_exts', 'image_exts', 'ImageInfo', 'near_bits', 'near_corr', 'DataError', 'Report', 'video_hint',
            'read_json', 'read_text', 'read_boxes', 'categories', 'first_other', 'of_category', 'with_results',
            'read_ids', 'lost_ids', 'no_unit', 'picture_files', 'refuse_among', 'dhash', 'image_info', 'near_pairs',
-           'box_corr', 'plot_twins', 'plot_distances', 'videos_of', 'check_data']
+           'box_corr', 'plot_twins', 'plot_distances', 'frame_list', 'videos_of', 'check_data']
 
 # %% ../nbs/11_check.ipynb #fb27496a
 import csv,hashlib,io,json,os,re
@@ -97,7 +97,7 @@ video_exts = '.mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .wmv'.split()
 
 def video_hint(path):
     "What to do with a video, or a folder of them, where pictures are expected; empty for anything else"
-    p = Path(path); fs = p.iterdir() if p.is_dir() else [p]
+    p = Path(path); fs = p.rglob('*') if p.is_dir() else [p]
     return '; sagepose frames makes pictures of a video' if any(f.suffix.lower() in video_exts for f in fs) else ''
 
 def read_json(
@@ -774,12 +774,14 @@ def plot_distances(
     return ax
 
 # %% ../nbs/11_check.ipynb #2aba8a7d
-def _frame_list(folder):
-    "{file: (key, video)} of the `frames.csv` in `folder`, if there is one"
-    f = folder/'frames.csv'
+def frame_list(folder):
+    "{file: (key, video)} of the `frames.csv` in `folder`; empty where there is none, or another tool's"
+    f = Path(folder)/'frames.csv'
     if not f.is_file(): return {}
-    with open(f, newline='', encoding='utf-8', errors='replace') as t: rows = list(csv.DictReader(t))
-    return {r['file']:(r['key'],r['video']) for r in rows if r.get('file') and r.get('key')}
+    try:
+        with open(f, newline='', encoding='utf-8-sig', errors='replace') as t: rows = list(csv.DictReader(t))
+    except csv.Error: return {}
+    return {r['file']:(r['key'],r['video']) for r in rows if all(r.get(k) for k in ('file','key','video'))}
 
 def videos_of(
     files   # image files
@@ -787,20 +789,22 @@ def videos_of(
     "Which video pictures come from, as `frames.csv` in their folder or the one above it says"
     known,out = {},{}
     for f in map(Path, files):
-        for d in (f.parent, f.parent.parent):
-            if d not in known: known[d] = _frame_list(d)
-            if v := known[d].get(f.relative_to(d).as_posix()): out[f] = v; break
+        p = Path(os.path.abspath(f))
+        for d in (p.parent, p.parent.parent):
+            if d not in known: known[d] = frame_list(d)
+            if v := known[d].get(p.relative_to(d).as_posix()): out[f] = v; break
     return out
 
 def _cross_videos(seen, near):
     "Report videos whose frames are validation people and others"
     if not near or 'val' not in seen: return
-    of = {n:videos_of(p for _,p,_ in good) for n,(_,_,good) in seen.items()}; mine = Counter(of['val'].values())
+    of = {n:videos_of(p for _,p,_ in good) for n,(_,_,good) in seen.items()}; names = dict(of['val'].values())
+    count = lambda n: Counter(k for k,_ in of.get(n, {}).values()); mine = count('val')
     for b in ('labelled','extra','unlabelled'):
-        theirs = Counter(of.get(b, {}).values())
-        for v in mine.keys()&theirs.keys():
-            seen['val'][1](near, f'val in {b}', '', f"holds frames of {v[1]} ({mine[v]}, and {theirs[v]} in {b}); "
-                           "neighbouring frames are nearly copies: split by video")
+        theirs = count(b)
+        for v in mine:      # whatever it was called
+            if v in theirs: seen['val'][1](near, f'val in {b}', '', f"holds frames of {names[v]} ({mine[v]}, and {theirs[v]} "
+                                           f"in {b}); neighbouring frames are nearly copies: split by video")
 
 # %% ../nbs/11_check.ipynb #c8af7dc1
 def _load(name, given, root, skeleton, ids, found, sizes):
@@ -838,7 +842,7 @@ def check_data(
     images:bool=True, # decode every image; otherwise only the lists are looked at
     max_report:int=20, # most lines to show
     ids:dict=None,   # source -> image ids to use of it (or the JSON file with them); all if None
-    near='error',    # level of look-alikes between val and training: 'error', 'warning', or None
+    near='error',    # level of look-alikes, and of frames of one video, in val and training: 'error', 'warning', or None
     extra=None       # COCO-keypoints JSON with more labelled persons, of whatever origin
 )->Report: # with all findings
     "Look for everything that would spoil a training with `labelled`, `unlabelled` and `val`"

@@ -47,7 +47,7 @@ _flip = arg('--flip', action='store_true', help='average with the mirrored pictu
 
 # %% ../nbs/41_cli.ipynb #44a11b4f
 _near = arg('--near', default='error', choices=['error','warning','off'],
-            help='level of look-alikes of validation images in training; for films: warning')
+            help='level of look-alikes of validation images in training, and of frames of one video on both sides')
 _unchecked = arg('--no-check', action='store_true', help='skip the data check')
 def _level(near): return None if near=='off' else near
 
@@ -220,7 +220,7 @@ def predict_cmd(a):
     return 0
 
 def _skipped(bad):
-    "Name pictures that were left out, on standard error"
+    "Name pictures and boxes that were left out, on standard error"
     for m in bad[:10]: print(f'sagepose: skipped: {m}', file=sys.stderr)
     if len(bad)>10: print(f"sagepose: ... and {len(bad)-10} more", file=sys.stderr)
 
@@ -494,13 +494,13 @@ def people_cmd(a):
 @command(arg('videos', nargs='+', help='files of any format that OpenCV reads'),
          arg('--out', default='frames', help='folder to write'),
          arg('--every', type=float, default=.5, help='seconds between the frames to choose from; 0: all'),
-         arg('--differ', type=float, default=.05, help='least share of the picture that must have changed, 0 to 1'),
+         arg('--differ', type=float, default=.05, help='least share of the picture that must have changed, 0 or more and below 1'),
          arg('--most', type=int, default=0, help='most frames of a video, those that differ most; 0: no limit'), _over)
 def frames_cmd(a):
     "Take the frames of videos that differ, as pictures to learn from without labels"
     from sagepose.video import write_frames
     r = write_frames(a.videos, a.out, a.every, a.differ, a.most, overwrite=a.overwrite); at = quote(str(r['out']))
-    print(f"{r['kept']} of {r['looked']} frames that were looked at differ; they are in {r['out']}, with frames.csv, which says where "
+    print(f"{r['kept']} of {r['looked']} frames that were looked at are in {r['out']}, with frames.csv, which says where "
           f"each is from.\nIf each shows one person: sagepose train labelled=labels.json unlabelled={at}; else add boxes=FILE of a detector")
     return 0
 

@@ -280,12 +280,12 @@ def error_maps(
     scale:Tensor, # (b,) pixels, nan where unknown
     reach:float=1., # how far the maps go, in units of `scale`
     bins:int=25   # cells of a map's side
-)->Tensor: # (k,bins,bins) shares of a joint's labels, rows downwards; nan for a joint without labels
+)->Tensor: # (k,bins,bins) shares of a joint's labels, rows downwards; nan for a joint that nobody has labelled, or no one with a known unit
     "Where predictions lie, seen from the labels; what is missing from a map's sum lies further than `reach`"
     ok = ~norm_dist(pred, gt, vis, scale).isnan(); k = gt.shape[1]
-    i  = ((((pred-gt)/scale[:,None,None]/reach).nan_to_num(math.inf)+1)/2*bins).floor()
+    i  = ((((pred-gt)/scale[:,None,None]/reach).float().nan_to_num(math.inf)+1)/2*bins).floor().clamp(-1,bins).long()
     on = ok&((i>=0)&(i<bins)).all(-1)
-    at = (torch.arange(k, device=gt.device)*bins**2+i[...,1]*bins+i[...,0])[on].long()
+    at = (torch.arange(k, device=gt.device)*bins**2+i[...,1]*bins+i[...,0])[on]
     return torch.bincount(at, minlength=k*bins**2).view(k,bins,bins)/torch.where(ok.any(0), ok.sum(0), torch.nan)[:,None,None]
 
 # %% ../nbs/13_metrics.ipynb #87a71e82
@@ -302,9 +302,9 @@ def show_error_maps(
     for ax,m,n in zip(axs.flat, maps.cpu(), sk.names):
         ax.imshow(m, extent=(-reach,reach,reach,-reach), norm=PowerNorm(.4, 0, top), cmap='Blues')
         ax.add_patch(plt.Circle((0,0), t, fill=False, color=palette['dropped'], lw=.8))
-        out = 100*(1-m.sum().item())
+        out = 100*(1-m.sum().clamp(max=1).item())
         ax.set_title(n.replace('_',' '), fontsize=7, pad=2)
-        ax.set_xlabel('no labels' if out!=out else f'{out:.0f} % further', fontsize=6.5, labelpad=2)
+        ax.set_xlabel('none measured' if out!=out else f'{out:.0f} % further', fontsize=6.5, labelpad=2)
     for ax in axs.flat: ax.set(xticks=[], yticks=[])
     for ax in axs.flat[len(sk):]: ax.axis('off')
     fig.tight_layout(pad=.4); plt.close(fig)

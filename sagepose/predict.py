@@ -407,7 +407,7 @@ def _sound(j, img):
     bad = [i for i,o in enumerate(f) if o and o[0]=='error']
     if not 0<len(bad)<len(f): return j,[]
     keep = lambda v: v and [o for i,o in enumerate(v) if i not in bad]
-    return (*j[:3], keep(j[3]), keep(j[4])),[f'{j[0]}: {f[i][1]}; the other people of this picture stay' for i in bad]
+    return (*j[:3], keep(j[3]), keep(j[4])),[f'{j[0]}: {f[i][1]} (the other people of this picture stay)' for i in bad]
 
 def _batch(predictor, jobs, flip, out, draw):
     "Records for each of `jobs`, and messages"
@@ -441,7 +441,7 @@ def predict_paths(
     (out,part),done,bad = _out_folder(out, overwrite, [j[0] for j in jobs]),[],[]
     for s in range(0, len(jobs), step):
         for r in _batch(pred, jobs[s:s+step], flip, part, draw): (bad if isinstance(r, str) else done).append(r)
-    recs = sum(done, [])
+    recs = [r for d in done for r in d]
     if not recs:
         shutil.rmtree(part)     # an earlier prediction stays
         if new: out.rmdir()

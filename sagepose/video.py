@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 import cv2, numpy as np
 from .skeleton import *
+from .check import frame_list
 
 # %% ../nbs/15_video.ipynb #ce98dacb
 Frame = namedtuple('Frame', 'n seconds img')
@@ -24,17 +25,16 @@ def read_frames(
 ):              # generator of `Frame`: its number, its time, (H,W,3) uint8 RGB
     "Frames of a video, in order; raises `SagePoseError` where it cannot be read"
     if not Path(video).is_file(): raise SagePoseError(f"{video}: no such video")
-    c = cv2.VideoCapture(str(video)); n = 0
+    c = cv2.VideoCapture(str(video)); n,due,some = 0,0.,False; fps = c.get(cv2.CAP_PROP_FPS) or 25.
     try:
-        fps = c.get(cv2.CAP_PROP_FPS); fps = fps if 0<fps<=1000 else 25.
-        step = max(round(every*fps), 1)
         while c.grab():
-            if n%step==0:
-                ok,x = c.retrieve()
-                if ok: yield Frame(n, n/fps, np.ascontiguousarray(x[...,::-1]))
+            t = c.get(cv2.CAP_PROP_POS_MSEC)/1000; t = t if t>0 or not n else n/fps     # where no times are stored
+            if t>=due-1e-3:
+                ok,x = c.retrieve(); some |= ok; due = max(due+every, t+every/2)
+                if ok: yield Frame(n, t, np.ascontiguousarray(x[...,::-1]))
             n += 1
     finally: c.release()
-    if not n: raise SagePoseError(f"{video}: cannot be read as a video; convert it, e.g. ffmpeg -i {Path(video).name} new.mp4")
+    if not some: raise SagePoseError(f"{video}: cannot be read as a video; convert it, e.g. ffmpeg -i {Path(video).name} new.mp4")
 
 # %% ../nbs/15_video.ipynb #213f5ca9
 def thumb(
@@ -48,7 +48,7 @@ def changed(
     one         # (c,) of another picture
 ):              # (n,) from 0 to 1
     "Share of the cells that differ by more than 16 of 256"
-    return (np.abs(t.astype(np.int16)-one)>16).mean(1)
+    return (np.maximum(t, one)-np.minimum(t, one)>16).mean(1)
 
 def choose(
     t,          # (n,c) uint8 of `thumb`, in order of time
@@ -98,21 +98,22 @@ def write_frames(
     overwrite=False # replace a folder of frames?
 ):                  # dictionary: kept, looked (frames), videos, out
     "Write the frames of videos that differ as pictures, and where they come from as `frames.csv`"
-    vs = [Path(v) for v in dict.fromkeys(videos if isinstance(videos, (list,tuple)) else [videos])]; out = Path(out)
-    for n,ok,how in (('every',0<=every<1e6,'0 or more seconds'), ('differ',0<=differ<1,'0 to 1'), ('most',most>=0,'0 or more')):
+    vs = videos if isinstance(videos, (list,tuple)) else [videos]; to = Path(os.path.realpath(out))
+    vs = list({os.path.realpath(v):Path(v) for v in vs}.values())
+    for n,ok,how in (('every',0<=every<1e6,'0 or more seconds'), ('differ',0<=differ<1,'0 or more and below 1'), ('most',most>=0,'0 or more')):
         if not ok: raise SagePoseError(f"{n} should be {how}")
-    names = _video_names(vs); _may_write(out, overwrite)
-    part = out.with_name(f'.{out.name}.part{os.getpid()}'); rows,looked = [],0
+    names = _video_names(vs); _may_write(to, overwrite, vs)
+    part = to.with_name(f'.{to.name}.part{os.getpid()}'); rows,looked = [],0
     try:
         part.mkdir(parents=True)
         for v,n in zip(vs, names):
             ns,m = _pick(v, every, differ, most); looked += m
             rows += _write_some(v, every, ns, part/n, quality)
-        with open(part/'frames.csv', 'w', newline='') as f: csv.writer(f).writerows([frame_cols, *rows])
-        if out.exists(): shutil.rmtree(out)
-        os.replace(part, out)
+        with open(part/'frames.csv', 'w', newline='', encoding='utf-8') as f: csv.writer(f).writerows([frame_cols, *rows])
+        if to.exists(): shutil.rmtree(to)
+        os.replace(part, to)
     finally: shutil.rmtree(part, ignore_errors=True)
-    return dict(kept=len(rows), looked=looked, videos=len(vs), out=out)
+    return dict(kept=len(rows), looked=looked, videos=len(vs), out=Path(out))
 
 # %% ../nbs/15_video.ipynb #105a7935
 frame_cols = ('file','video','frame','seconds','key')
@@ -120,17 +121,20 @@ frame_cols = ('file','video','frame','seconds','key')
 def _video_names(vs):
     "A folder name for each video"
     if not vs: raise SagePoseError("no video was given")
+    ns = ['frames.csv']
     for v in vs:
         if not v.is_file(): raise SagePoseError(f"{v}: no such video")
-    ns = []
-    for v in vs:
         n = s = v.stem.lstrip('.') or 'video'; i = 1
         while n in ns: i += 1; n = f'{s}_{i}'
         ns.append(n)
-    return ns
+    return ns[1:]
 
-def _may_write(out, overwrite):
-    "Raise `SagePoseError` where something else would be lost"
+def _may_write(out, overwrite, vs):
+    "Raise `SagePoseError` where something else than frames would be lost"
     if not out.exists() or (out.is_dir() and not any(out.iterdir())): return
-    if not (out/'frames.csv').exists(): raise SagePoseError(f"{out}: exists and holds no frames of a video; choose another folder")
+    mine = {out/f for f in frame_list(out)} if out.is_dir() else None
+    if not mine: raise SagePoseError(f"{out}: exists and holds no frames of a video; choose another folder")
     if not overwrite: raise SagePoseError(f"{out}: holds frames already; choose another folder, or overwrite them (--overwrite)")
+    other = [p for p in out.rglob('*') if not p.is_dir() and p not in mine|{out/'frames.csv'}]
+    if other: raise SagePoseError(f"{other[0]}: is no frame of the earlier ones and would be lost ({len(other)} such files); "
+                                  "choose another folder")

@@ -8,7 +8,7 @@ bluish, with the noise of a sensor; `fog` a grey veil that leaves a seventh of t
 once more and is the control; --short takes seconds an arm and shows that it works. The numbers go to
 results/other_light_LIGHT.*. A killed study continues with the same command, and several processes may share it
 with other --seeds or --arms."""
-import argparse, json
+import argparse, json, os, shutil, sys
 from pathlib import Path
 import cv2, numpy as np, fastai.basics
 from filelock import FileLock
@@ -31,18 +31,21 @@ def relight(x, light, seed):
     return y.round().clip(0,255).astype(np.uint8)
 
 def move(people, light):
-    "Put the unlabelled people and those of validation in the folder `people` into another light, once"
+    """Put the unlabelled people and those of validation in the folder `people` into another light, once;
+    all pictures together, so that a kill leaves none that is moved twice"""
     done = people/f'{light}.done'
     with FileLock(f'{people}.light.lock'):
         if done.exists(): return
+        if other := [f.stem for f in people.glob('*.done')]: sys.exit(f'{people}: is in the light {other[0]}; choose another --out')
         names = {im['file_name'] for n in ('unlabelled','val')
                  for im in json.loads((people/f'{n}.json').read_text())['images']}
-        new = {}
+        part,old = people/'images.part',people/'images.old'
+        if old.exists(): shutil.rmtree(people/'images', ignore_errors=True); os.replace(old, people/'images')
+        shutil.rmtree(part, ignore_errors=True); shutil.copytree(people/'images', part)
         for i,n in enumerate(sorted(names)):
-            x = cv2.imread(str(people/n))[...,::-1]
-            new[people/n] = cv2.imencode(Path(n).suffix, relight(x, light, i)[...,::-1])[1].tobytes()
-        for f,b in new.items(): f.write_bytes(b)
-        done.touch()
+            x = cv2.imread(str(people/n))[...,::-1]; f = part/Path(n).relative_to('images')
+            f.write_bytes(cv2.imencode(f.suffix, relight(x, light, i)[...,::-1])[1].tobytes())
+        os.replace(people/'images', old); os.replace(part, people/'images'); done.touch(); shutil.rmtree(old)
 
 if __name__=='__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
