@@ -99,6 +99,7 @@ real = {
     'cameras on unlabelled people':('camera','with','without'),
     'a fixed threshold of .5':('parts_more','fixed threshold','as it is'),
     'limb CutMix (on .3 of the views; real: .5)':('parts_more','limb CutMix','as it is'),
+    'the plain mean of the two beliefs':('fusion','mean','by keypoint'),
     **{n:('parts',a,'as it is') for n,a in {
         'one teacher, one view':'one teacher, one view', 'two strong views':'two views',
         'three strong views':'three views', 'a gate for whole people too':'gate for people too',
