@@ -207,9 +207,9 @@ def test_structure_on_real_people():
     said = f'Structure lowers the share of strange answers from {num(a.mean())} to {num(b.mean())} %'
     assert said in page('52_parts'), said
     ran = [by_seed(read_results(root/f'results/lsp14_100_128_{f}.json').data, n)[[0,1,2]].mean()
-           for f,n in (('baselines','method'),('parts','as it is'),('mechanisms','spine'))]
-    m,again,without = map(num, ran)
-    for said in (f'with cameras ({m}, and {again} when', f'are without them, {without})'):
+           for f,n in (('baselines','method'),('parts','as it is'),('mechanisms','spine'),('fusion','by keypoint'))]
+    m,again,without,mean = map(num, ran)
+    for said in (f'with cameras ({m}, {again} when', f'{mean} for the plain mean', f'are without them, {without})'):
         assert said in flat, said
 
 def test_real_people_on_a_gpu():
