@@ -235,22 +235,27 @@ def test_real_people_on_a_gpu():
 # another way to train -> its arm in the results
 methods = {'labels alone':'labels only', '*nothing kept*':'nothing kept', 'one network, joint cutout, no gate':'one network, cutout',
            'MultiAugs':'MultiAugs', 'FixMatch with cameras':'FixMatch with cameras',
-           'dual students':'dual students', 'Mean Teacher':'Mean Teacher', 'UDA':'UDA', 'FixMatch':'FixMatch',
+           'dual students':'dual students', 'Mean Teacher':'Mean Teacher', 'UDA':'UDA', 'UDA with cameras':'UDA with cameras', 'FixMatch':'FixMatch',
            '**the method**':'method', 'the method, `recipe=anew`':'begins anew', '*a gate that knows the hidden labels*':'oracle gate', '*all labels*':'all labels'}
 
 def test_beside_other_methods():
     sets = [pd.concat([read_results(root/f'results/{n}.json').data for n in ns.split()]) for ns in
             ('demo_baselines demo_anew', 'lsp14_100_128_baselines lsp14_100_128_anew', 'lsp14_100_256_baselines')]
-    later = read_results(root/'results/lsp14_100_128_fixmatch.json').data      # from a common stage 0
+    later,uda = (read_results(root/f'results/lsp14_100_128_{n}.json').data for n in ('fixmatch','uda'))    # each from a common stage 0
     def cell(d, a):
         have = lambda d: v if len(v := by_seed(d, a).reindex([0,1,2]).dropna())==3 else None
         if (v := have(d)) is not None: return num(v.mean())
-        return f'{num(v.mean())} ‡' if d is sets[1] and (v := have(later)) is not None else ''
+        for mark,other in (('‡',later), ('§',uda)):
+            if d is sets[1] and (v := have(other)) is not None: return f'{num(v.mean())} {mark}'
+        return ''
     for title,a in methods.items():
         row = f'| {title} | '+' | '.join(cell(d, a) for d in sets)+' |'
         assert row in readme, row
     c = difference(later, 'UDA', 'method'); assert c.n==3
-    assert f'{span(c)[1:]} above it at 128x128' in flat and f"where the method has {num(by_seed(later, 'method').mean())}." in flat
+    e = difference(uda, 'UDA with cameras', 'method'); assert e.n==5
+    assert f'UDA is {span(c)[1:]} above it at 128x128 without cameras (three seeds) and {span(e)[1:]} with them (five)' in flat
+    was = [num(by_seed(d, 'method')[[0,1,2]].mean()) for d in (later,uda)]
+    assert f'where the method has {was[0]}; § likewise on another machine, where it has {was[1]}.' in flat
 
 def test_fixmatch_with_cameras():
     d,l,g = (read_results(root/f'results/{n}.json').data for n in ('demo_baselines','lsp14_100_128_baselines','lsp14_100_256_baselines'))
