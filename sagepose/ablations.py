@@ -1237,14 +1237,16 @@ def show_pairs(
     metrics,        # metric -> its name; what `df` lacks stays empty
     a, b            # two arms: hollow and filled
 ):                  # the axes
-    "The means of two arms at each of `metrics`, in percent, and their paired difference; blue where its interval is above 0"
+    "The means of two arms at each of `metrics`, in percent, and their paired difference, blue where it is above 0"
     from sagepose.visuals import palette
     for y,m in enumerate(metrics):
         d = difference(df, b, a, m)
         if d is None: continue
-        c = palette['semi' if d.lo>0 else 'best']; v = pd.DataFrame({n:by_seed(df, n, m) for n in (a,b)}).dropna(); p,q = 100*v[a].mean(),100*v[b].mean()
+        c = palette['semi' if d.lo>0 else 'best']
+        p,q = 100*pd.DataFrame({n:by_seed(df, n, m) for n in (a,b)})[[a,b]].dropna().mean()
         ax.plot([p,q], [y,y], c=c); ax.plot(p, y, 'o', mfc='w', c=c); ax.plot(q, y, 'o', c=c)
-        ax.annotate(_ci(d, '+'), (max(p,q),y), (7,0), textcoords='offset points', va='center', fontsize=7, c=c)
-    ax.set(yticks=range(len(metrics)), yticklabels=metrics.values(), ylim=(len(metrics)-.5,-.5), xlabel='PCK, %')
+        ax.annotate(_ci(d, '+'), (max(p,q),y), (7,0), textcoords='offset points',
+                    va='center', fontsize=7, c=c)
+    n = len(metrics); ax.set(yticks=range(n), yticklabels=metrics.values(), ylim=(n-.5,-.5), xlabel='PCK, %')
     ax.margins(x=.35); ax.spines[['top','right']].set_visible(False)
     return ax

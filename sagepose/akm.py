@@ -214,12 +214,12 @@ def limb_cutmix(
     fit = fit&(rows//group!=torch.arange(b, device=dev)//group)[:,None]     # nobody else there
     known,kpts,K = kpts.isfinite().all(-1),filled(kpts),filled(K)
     i,ok = gumbel_top(fit.float() if p is None else fit*p, n[1], generator)
-    few = n[0]+(torch.rand(b,1,generator=generator)*(n[1]-n[0]+1)).floor(); ok = ok&sent(torch.arange(i.shape[1])<few, dev)
+    few = n[0]+(torch.rand(b,1,generator=generator)*(n[1]-n[0]+1)).floor()
+    ok = ok&sent(torch.arange(i.shape[1])<few, dev)
     end = lambda k,e: k.gather(1, l[i][...,e,None].expand(-1,-1,2))
     t = _similarity(end(kpts,0), end(kpts,1), end(K,0), end(K,1))
     r = width*person_size(K)[:,None]/t[...,:2].norm(dim=-1).clamp(min=.1)
-    y,alpha = _pasted(x[rows], t,
-                      capsule(end(kpts,0), end(kpts,1), r, (H,W), soft)*ok[...,None,None])
+    y,alpha = _pasted(x[rows], t, capsule(end(kpts,0), end(kpts,1), r, (H,W), soft)*ok[...,None,None])
     took = torch.zeros_like(fit).scatter(1, i, ok)
     d = to_segment(kpts[:,:,None], end(kpts,0)[:,None], end(kpts,1)[:,None])
     own = took.float()@(l[...,None]==torch.arange(len(sk), device=dev)).any(1).float()>0

@@ -98,7 +98,8 @@ video_exts = '.mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .wmv'.split()
 def video_hint(path):
     "What to do with a video, or a folder of them, where pictures are expected; empty for anything else"
     p = Path(path); fs = p.rglob('*') if p.is_dir() else [p]
-    return '; sagepose frames makes pictures of a video' if any(f.suffix.lower() in video_exts for f in fs) else ''
+    some = any(f.suffix.lower() in video_exts for f in fs)
+    return '; sagepose frames makes pictures of a video' if some else ''
 
 def read_json(
     path,     # a JSON file
@@ -795,6 +796,7 @@ def videos_of(
             if v := known[d].get(p.relative_to(d).as_posix()): out[f] = v; break
     return out
 
+# %% ../nbs/11_check.ipynb #78a42a7a
 def _cross_videos(seen, near):
     "Report videos whose frames are validation people and others"
     if not near or 'val' not in seen: return
@@ -803,8 +805,9 @@ def _cross_videos(seen, near):
     for b in ('labelled','extra','unlabelled'):
         theirs = count(b)
         for v in mine:      # whatever it was called
-            if v in theirs: seen['val'][1](near, f'val in {b}', '', f"holds frames of {names[v]} ({mine[v]}, and {theirs[v]} "
-                                           f"in {b}); neighbouring frames are nearly copies: split by video")
+            if v not in theirs: continue
+            seen['val'][1](near, f'val in {b}', '', f"holds frames of {names[v]} ({mine[v]}, and {theirs[v]} in {b}); "
+                           "neighbouring frames are nearly copies: split by video")
 
 # %% ../nbs/11_check.ipynb #c8af7dc1
 def _load(name, given, root, skeleton, ids, found, sizes):
@@ -842,7 +845,7 @@ def check_data(
     images:bool=True, # decode every image; otherwise only the lists are looked at
     max_report:int=20, # most lines to show
     ids:dict=None,   # source -> image ids to use of it (or the JSON file with them); all if None
-    near='error',    # level of look-alikes, and of frames of one video, in val and training: 'error', 'warning', or None
+    near='error',    # level of look-alikes and frames of one video in val and training: 'error', 'warning', or None
     extra=None       # COCO-keypoints JSON with more labelled persons, of whatever origin
 )->Report: # with all findings
     "Look for everything that would spoil a training with `labelled`, `unlabelled` and `val`"

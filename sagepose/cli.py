@@ -494,14 +494,17 @@ def people_cmd(a):
 @command(arg('videos', nargs='+', help='files of any format that OpenCV reads'),
          arg('--out', default='frames', help='folder to write'),
          arg('--every', type=float, default=.5, help='seconds between the frames to choose from; 0: all'),
-         arg('--differ', type=float, default=.05, help='least share of the picture that must have changed, 0 or more and below 1'),
-         arg('--most', type=int, default=0, help='most frames of a video, those that differ most; 0: no limit'), _over)
+         arg('--differ', type=float, default=.05,
+             help='least share of the picture that must have changed, 0 or more and below 1'),
+         arg('--most', type=int, default=0, help='most frames of a video, those that differ most; 0: no limit'),
+         _over)
 def frames_cmd(a):
     "Take the frames of videos that differ, as pictures to learn from without labels"
     from sagepose.video import write_frames
-    r = write_frames(a.videos, a.out, a.every, a.differ, a.most, overwrite=a.overwrite); at = quote(str(r['out']))
-    print(f"{r['kept']} of {r['looked']} frames that were looked at are in {r['out']}, with frames.csv, which says where "
-          f"each is from.\nIf each shows one person: sagepose train labelled=labels.json unlabelled={at}; else add boxes=FILE of a detector")
+    r = write_frames(a.videos, a.out, a.every, a.differ, a.most, overwrite=a.overwrite)
+    print(f"{r['kept']} of {r['looked']} frames that were looked at are in {r['out']}, with frames.csv, "
+          "which says where each is from.\nIf each shows one person: sagepose train labelled=labels.json "
+          f"unlabelled={quote(str(r['out']))}; else add boxes=FILE of a detector")
     return 0
 
 # %% ../nbs/41_cli.ipynb #fef2eb33

@@ -429,7 +429,8 @@ def read_image(
                             "`sagepose check` lists all") from None
     img = cv2.imdecode(buf, cv2.IMREAD_COLOR) if len(buf) else None
     if img is None:
-        raise SagePoseError(f"{path}: not a picture, or broken"+(video_hint(path) or "; `sagepose check` lists all such files"))
+        raise SagePoseError(f"{path}: not a picture, or broken"
+                            +(video_hint(path) or "; `sagepose check` lists all such files"))
     return cv2.cvtColor(img, cv2.COLOR_BGR2RGB)
 
 # %% ../nbs/12_data.ipynb #6ed518d7

@@ -280,13 +280,15 @@ def error_maps(
     scale:Tensor, # (b,) pixels, nan where unknown
     reach:float=1., # how far the maps go, in units of `scale`
     bins:int=25   # cells of a map's side
-)->Tensor: # (k,bins,bins) shares of a joint's labels, rows downwards; nan for a joint that nobody has labelled, or no one with a known unit
+)->Tensor: # (k,bins,bins) shares of a joint's labels, rows downwards; nan where none has a known unit
     "Where predictions lie, seen from the labels; what is missing from a map's sum lies further than `reach`"
     ok = ~norm_dist(pred, gt, vis, scale).isnan(); k = gt.shape[1]
-    i  = ((((pred-gt)/scale[:,None,None]/reach).float().nan_to_num(math.inf)+1)/2*bins).floor().clamp(-1,bins).long()
+    d  = ((pred-gt)/scale[:,None,None]/reach).float().nan_to_num(math.inf)
+    i  = ((d+1)/2*bins).floor().clamp(-1,bins).long()
     on = ok&((i>=0)&(i<bins)).all(-1)
     at = (torch.arange(k, device=gt.device)*bins**2+i[...,1]*bins+i[...,0])[on]
-    return torch.bincount(at, minlength=k*bins**2).view(k,bins,bins)/torch.where(ok.any(0), ok.sum(0), torch.nan)[:,None,None]
+    n  = torch.where(ok.any(0), ok.sum(0), torch.nan)
+    return torch.bincount(at, minlength=k*bins**2).view(k,bins,bins)/n[:,None,None]
 
 # %% ../nbs/13_metrics.ipynb #87a71e82
 def show_error_maps(
@@ -297,7 +299,8 @@ def show_error_maps(
 ): # the figure
     "A map for each joint; dark is often, on one scale; how many lie beyond the frame"
     from matplotlib.colors import PowerNorm
-    rows = -(-len(sk)//ncols); fig,axs = plt.subplots(rows, ncols, figsize=(1.15*ncols,1.42*rows), dpi=80, squeeze=False)
+    rows = -(-len(sk)//ncols); size = 1.15*ncols,1.42*rows
+    fig,axs = plt.subplots(rows, ncols, figsize=size, dpi=80, squeeze=False)
     top  = max(maps.nan_to_num(0).max().item(), 1e-6)
     for ax,m,n in zip(axs.flat, maps.cpu(), sk.names):
         ax.imshow(m, extent=(-reach,reach,reach,-reach), norm=PowerNorm(.4, 0, top), cmap='Blues')

@@ -402,12 +402,13 @@ def _finish(j, img, p, sk, out, draw):
 
 # %% ../nbs/40_predict.ipynb #7592154a
 def _sound(j, img):
-    "The job `j` without the boxes that its picture cannot have, and what is wrong with them; as it is where that is all of them"
+    "The job `j` without the boxes that its picture cannot have, and what is wrong with them; as it is where none is left"
     f = [_box_fault(list(b) if isinstance(b, tuple) else b, img.shape[1::-1]) for b in j[3] or ()]
     bad = [i for i,o in enumerate(f) if o and o[0]=='error']
     if not 0<len(bad)<len(f): return j,[]
     keep = lambda v: v and [o for i,o in enumerate(v) if i not in bad]
-    return (*j[:3], keep(j[3]), keep(j[4])),[f'{j[0]}: {f[i][1]} (the other people of this picture stay)' for i in bad]
+    say = lambda i: f'{j[0]}: {f[i][1]} (the other people of this picture stay)'
+    return (*j[:3], keep(j[3]), keep(j[4])),[say(i) for i in bad]
 
 def _batch(predictor, jobs, flip, out, draw):
     "Records for each of `jobs`, and messages"
@@ -440,7 +441,8 @@ def predict_paths(
     new = not Path(out).exists()
     (out,part),done,bad = _out_folder(out, overwrite, [j[0] for j in jobs]),[],[]
     for s in range(0, len(jobs), step):
-        for r in _batch(pred, jobs[s:s+step], flip, part, draw): (bad if isinstance(r, str) else done).append(r)
+        for r in _batch(pred, jobs[s:s+step], flip, part, draw):
+            (bad if isinstance(r, str) else done).append(r)
     recs = [r for d in done for r in d]
     if not recs:
         shutil.rmtree(part)     # an earlier prediction stays

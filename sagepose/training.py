@@ -61,25 +61,28 @@ class PoseSets:
         self.unlabelled = self.reference = None
         if cfg.semi: self._read_unlabelled(cfg, root)
 
-    def _read_unlabelled(self, cfg, root):
-        parts = []
-        if cfg.pool:
-            who = lambda p: [*zip(map(str, p.files), p.ids.tolist())]
-            rest = read_coco(cfg.labelled, self.sk, root, labelled=False); mine = {*who(self.labelled)}
-            rest = rest[np.array([o not in mine for o in who(rest)], bool)]
-            known = read_coco(cfg.labelled, self.sk, root) if cfg.labelled_ids else None    # else there are none
-            if len(rest): parts.append((rest, _match(rest, known)))
-        if cfg.unlabelled:
-            u = read_unlabelled(cfg.unlabelled, self.sk, cfg.boxes or None, root)
-            ids = not (cfg.boxes or Path(cfg.unlabelled).is_dir())     # a folder's and a detector's are no ids
-            ref = read_coco(cfg.reference, self.sk, root) if cfg.reference else None
-            parts.append((u, _match(u, ref, ids)))
-            if ref and not parts[-1][1].vis.any(): raise SagePoseError(
-                f"{cfg.reference}: holds nobody of {u.source}; hidden labels belong to the same files, "
-                "and in COCO files to the same ids")
-        if not parts: raise SagePoseError(_nobody(cfg)+faq('data'))
-        self.unlabelled = sum((p[0] for p in parts[1:]), parts[0][0])
-        self.reference = sum((p[1] for p in parts[1:]), parts[0][1])
+# %% ../nbs/31_training.ipynb #7741b374
+@patch
+def _read_unlabelled(self:PoseSets, cfg, root):
+    "The unlabelled people, and what hidden labels say of them"
+    parts = []
+    if cfg.pool:
+        who = lambda p: [*zip(map(str, p.files), p.ids.tolist())]
+        rest = read_coco(cfg.labelled, self.sk, root, labelled=False); mine = {*who(self.labelled)}
+        rest = rest[np.array([o not in mine for o in who(rest)], bool)]
+        known = read_coco(cfg.labelled, self.sk, root) if cfg.labelled_ids else None    # else there are none
+        if len(rest): parts.append((rest, _match(rest, known)))
+    if cfg.unlabelled:
+        u = read_unlabelled(cfg.unlabelled, self.sk, cfg.boxes or None, root)
+        ids = not (cfg.boxes or Path(cfg.unlabelled).is_dir())     # a folder's and a detector's are no ids
+        ref = read_coco(cfg.reference, self.sk, root) if cfg.reference else None
+        parts.append((u, _match(u, ref, ids)))
+        if ref and not parts[-1][1].vis.any(): raise SagePoseError(
+            f"{cfg.reference}: holds nobody of {u.source}; hidden labels belong to the same files, "
+            "and in COCO files to the same ids")
+    if not parts: raise SagePoseError(_nobody(cfg)+faq('data'))
+    self.unlabelled = sum((p[0] for p in parts[1:]), parts[0][0])
+    self.reference = sum((p[1] for p in parts[1:]), parts[0][1])
 
 # %% ../nbs/31_training.ipynb #f91183e5
 def _nobody(cfg):

@@ -28,13 +28,15 @@ def read_frames(
     c = cv2.VideoCapture(str(video)); n,due,some = 0,0.,False; fps = c.get(cv2.CAP_PROP_FPS) or 25.
     try:
         while c.grab():
-            t = c.get(cv2.CAP_PROP_POS_MSEC)/1000; t = t if t>0 or not n else n/fps     # where no times are stored
+            t = c.get(cv2.CAP_PROP_POS_MSEC)/1000
+            if n and t<=0: t = n/fps        # no times are stored
             if t>=due-1e-3:
                 ok,x = c.retrieve(); some |= ok; due = max(due+every, t+every/2)
                 if ok: yield Frame(n, t, np.ascontiguousarray(x[...,::-1]))
             n += 1
     finally: c.release()
-    if not some: raise SagePoseError(f"{video}: cannot be read as a video; convert it, e.g. ffmpeg -i {Path(video).name} new.mp4")
+    if not some: raise SagePoseError(f"{video}: cannot be read as a video; convert it, "
+                                     f"e.g. ffmpeg -i {Path(video).name} new.mp4")
 
 # %% ../nbs/15_video.ipynb #213f5ca9
 def thumb(
@@ -100,16 +102,18 @@ def write_frames(
     "Write the frames of videos that differ as pictures, and where they come from as `frames.csv`"
     vs = videos if isinstance(videos, (list,tuple)) else [videos]; to = Path(os.path.realpath(out))
     vs = list({os.path.realpath(v):Path(v) for v in vs}.values())
-    for n,ok,how in (('every',0<=every<1e6,'0 or more seconds'), ('differ',0<=differ<1,'0 or more and below 1'), ('most',most>=0,'0 or more')):
+    for n,ok,how in (('every', 0<=every<1e6, '0 or more seconds'), ('most', most>=0, '0 or more'),
+                     ('differ', 0<=differ<1, '0 or more and below 1')):
         if not ok: raise SagePoseError(f"{n} should be {how}")
-    names = _video_names(vs); _may_write(to, overwrite, vs)
+    names = _video_names(vs); _may_write(to, overwrite)
     part = to.with_name(f'.{to.name}.part{os.getpid()}'); rows,looked = [],0
     try:
         part.mkdir(parents=True)
         for v,n in zip(vs, names):
             ns,m = _pick(v, every, differ, most); looked += m
             rows += _write_some(v, every, ns, part/n, quality)
-        with open(part/'frames.csv', 'w', newline='', encoding='utf-8') as f: csv.writer(f).writerows([frame_cols, *rows])
+        with open(part/'frames.csv', 'w', newline='', encoding='utf-8') as f:
+            csv.writer(f).writerows([frame_cols, *rows])
         if to.exists(): shutil.rmtree(to)
         os.replace(part, to)
     finally: shutil.rmtree(part, ignore_errors=True)
@@ -129,12 +133,14 @@ def _video_names(vs):
         ns.append(n)
     return ns[1:]
 
-def _may_write(out, overwrite, vs):
+def _may_write(out, overwrite):
     "Raise `SagePoseError` where something else than frames would be lost"
     if not out.exists() or (out.is_dir() and not any(out.iterdir())): return
     mine = {out/f for f in frame_list(out)} if out.is_dir() else None
-    if not mine: raise SagePoseError(f"{out}: exists and holds no frames of a video; choose another folder")
-    if not overwrite: raise SagePoseError(f"{out}: holds frames already; choose another folder, or overwrite them (--overwrite)")
+    if not mine: raise SagePoseError(
+        f"{out}: exists and holds no frames of a video; choose another folder")
+    if not overwrite: raise SagePoseError(
+        f"{out}: holds frames already; choose another folder, or overwrite them (--overwrite)")
     other = [p for p in out.rglob('*') if not p.is_dir() and p not in mine|{out/'frames.csv'}]
-    if other: raise SagePoseError(f"{other[0]}: is no frame of the earlier ones and would be lost ({len(other)} such files); "
-                                  "choose another folder")
+    if other: raise SagePoseError(f"{other[0]}: is no frame of the earlier ones and would be lost "
+                                  f"({len(other)} such files); choose another folder")
