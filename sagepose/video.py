@@ -25,6 +25,8 @@ def read_frames(
 ):              # generator of `Frame`: its number, its time, (H,W,3) uint8 RGB
     "Frames of a video, in order; raises `SagePoseError` where it cannot be read"
     if not Path(video).is_file(): raise SagePoseError(f"{video}: no such video")
+    try: str(video).encode()
+    except UnicodeEncodeError: raise SagePoseError(f"{str(video)!r}: OpenCV cannot read this name; rename it") from None
     c = cv2.VideoCapture(str(video)); n,due,some = 0,0.,False; fps = c.get(cv2.CAP_PROP_FPS) or 25.
     try:
         while c.grab():
