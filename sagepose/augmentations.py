@@ -199,7 +199,7 @@ def limb_cutout(
     b,_,H,W = x.shape; dev = x.device; l = const(limbs, dev)
     p = torch.ones(b,len(limbs), device=dev) if p is None else p
     seen,known = in_frame(kpts, (H,W)),kpts.isfinite().all(-1)
-    both = known[:,l[:,0]]&known[:,l[:,1]]; kpts = torch.where(known[...,None], kpts, -1e4)
+    both = known[:,l[:,0]]&known[:,l[:,1]]; kpts = filled(kpts)
     i,ok = gumbel_top(p*(both&(seen[:,l[:,0]]|seen[:,l[:,1]])), max(n[1],1), generator)
     on = sent(_count(b, n, generator), dev)[:,:i.shape[1]]&ok
     at = lambda e: kpts.gather(1, l[i][...,e,None].expand(-1,-1,2))
@@ -207,4 +207,4 @@ def limb_cutout(
          *person_size(kpts)[:,None])
     m = torch.where(on[...,None,None], capsule(at(0), at(1), r, (H,W)), 0).amax(1, keepdim=True)
     d = to_segment(kpts[:,:,None], at(0)[:,None], at(1)[:,None])
-    return cover(x, m, noise, generator),((d<=r[:,None])&on[:,None]).any(-1)
+    return cover(x, m, noise, generator),((d<=r[:,None])&on[:,None]).any(-1)&known

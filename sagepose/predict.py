@@ -403,7 +403,7 @@ def _finish(j, img, p, sk, out, draw):
 # %% ../nbs/40_predict.ipynb #7592154a
 def _sound(j, img):
     "The job `j` without the boxes that its picture cannot have, and what is wrong with them; as it is where none is left"
-    f = [_box_fault(list(b) if isinstance(b, tuple) else b, img.shape[1::-1]) for b in j[3] or ()]
+    f = [_box_fault(b, img.shape[1::-1]) for b in j[3] or ()]
     bad = [i for i,o in enumerate(f) if o and o[0]=='error']
     if not 0<len(bad)<len(f): return j,[]
     keep = lambda v: v and [o for i,o in enumerate(v) if i not in bad]

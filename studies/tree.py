@@ -63,17 +63,18 @@ if __name__=='__main__':
     p.add_argument('models', nargs='?', type=Path, default=Path('runs/tree'))
     p.add_argument('--results', type=Path, default=Path('results'))
     for n,v in dict(seeds='0,1,2', size=128, labels=100).items(): p.add_argument(f'--{n}', type=type(v), default=v)
-    a = p.parse_args(); torch.set_num_threads(1); a.results.mkdir(parents=True, exist_ok=True); rows,seeds = [],[int(s) for s in a.seeds.split(',')]
+    a = p.parse_args(); torch.set_num_threads(1); a.results.mkdir(parents=True, exist_ok=True)
+    rows,seeds = [],[int(s) for s in a.seeds.split(',')]
     everyone,val = (read_coco(a.data/f'{n}.json') for n in ('train','val'))
     for s in seeds:
         ids = str(lsp14.splits(a, a.models, seeds)).format(seed=s)
         net = lsp14.network(a.data, ids, a.models/f'{a.labels}_{a.size}_{s}', a.size, seed=s)
         mine = np.isin(everyone.image_ids, json.loads(Path(ids).read_text())); lab = Crops(everyone[mine], net.crop)
+        hm = net.heat(lab.imgs[:1]).shape[-2:]; ks = [kernels(lab, hm, o['width'], o['floor']) for o in settings]
         for n,ps in dict(pool=everyone[~mine], val=val).items():
             c = Crops(ps, net.crop); h = torch.cat([net.heat(c.imgs[i:i+100], flip=True) for i in range(0,len(c),100)])
             rows.append(dict(seed=s, people=n, n=len(c), strength=0., **score(h, c)))
-            for o in settings:
-                k = kernels(lab, h.shape[-2:], o['width'], o['floor'])
+            for o,k in zip(settings, ks):
                 q = torch.cat([mend(x, ps.sk.limbs, k, o['strength']) for x in h.split(50)])
                 rows.append(dict(seed=s, people=n, n=len(c), **o, **score(q, c)))
                 print(json.dumps(rows[-1]), flush=True)
