@@ -132,7 +132,8 @@ def _table_rows(path):
     if not Path(path).is_file(): raise DataError(f'{path}: no such file')
     text = read_text(path); sep = max(',;\t', key=text.partition('\n')[0].count)
     rows = csv.DictReader(io.StringIO(text), delimiter=sep)
-    rows.fieldnames = [n.strip().lower() for n in rows.fieldnames or ()]
+    names = [n.strip().lower() for n in rows.fieldnames or ()]
+    rows.fieldnames = names if 'file' in names else ['file' if n=='frame' else n for n in names]    # a video's
     miss = [c for c in _cols if c not in rows.fieldnames]
     if miss: raise DataError(f"{path}, line 1: lacks the columns {', '.join(miss)}; "
                              f"expected {','.join(_cols)}")

@@ -199,24 +199,28 @@ def eval_cmd(a):
 
 # %% ../nbs/41_cli.ipynb #977895bb
 @command(arg('run', help='run folder, or its `best`'),
-         arg('what', nargs='+', help='images, a folder of them, or a COCO JSON'),
+         arg('what', nargs='+', help='images, a folder of them, a COCO JSON, or a video'),
          arg('--out', help='folder to write into; default RUN/predictions/NAME'),
-         arg('--boxes', help='CSV with file,x,y,w,h, or COCO results; default the whole picture is one person'),
+         arg('--boxes', help='CSV with file,x,y,w,h (of a video frame,x,y,w,h), or COCO results; '
+                             'default the whole picture is one person'),
+         arg('--every', type=float, default=0., help='seconds between the frames of a video; 0: all of them'),
          _undrawn,
          _flip, _over, _root, _device)
 def predict_cmd(a):
-    "Predict the people of pictures; write COCO results, a CSV and drawn pictures"
-    from sagepose.predict import predict_paths,unseen
+    "Predict the people of pictures or a video; write COCO results, a CSV and drawn pictures"
+    from sagepose.predict import predict_paths,is_video,unseen
     what = a.what if len(a.what)>1 else a.what[0]; one = 'pictures' if len(a.what)>1 else Path(what).resolve().stem
     out,draw = a.out or Path(a.run)/'predictions'/(one or 'pictures'),not a.no_draw
-    r = predict_paths(a.run, what, out, a.boxes, draw, a.flip, a.overwrite, a.root, a.device)
-    n = lambda k,one,many: f'{k} {one if k==1 else many}'; _skipped(r['skipped'])
-    print(f"{n(r['people'],'person','people')} in {n(r['images'],'picture','pictures')}: "
-          f"{r['out']}/predictions.json, predictions.csv"+(', pictures/' if draw else ''))
+    r = predict_paths(a.run, what, out, a.boxes, draw, a.flip, a.overwrite, a.root, a.device, every=a.every)
+    n = lambda k,one,many=None: f'{k} {one if k==1 else many or one+"s"}'; _skipped(r['skipped'])
+    pic,drawn = ('frame','drawn.mp4') if is_video(what) else ('picture','pictures/')
+    print(f"{n(r['people'],'person','people')} in {n(r['images'],pic)}: "
+          f"{r['out']}/predictions.json, predictions.csv"+f', {drawn}'*draw)
     if not (a.boxes or str(what).lower().endswith('.json')):
-        print('Each picture was taken as one person; --boxes says where people are.')
+        print(f'Each {pic} was taken as one person; --boxes says where people are.')
     if u := r['unsure']: print(f"{n(u,'person has','people have')} no keypoint of confidence {f'{unseen:g}'[1:]} or more: nothing is drawn there.")
-    if b := r['without_box']: print(f"{n(b,'picture has no box and is','pictures have no box and are')} left out")
+    if b := r['without_box']:
+        print(f"{n(b,pic)} {'has' if b==1 else 'have'} no box"+f" and {'is' if b==1 else 'are'} left out"*(pic=='picture'))
     return 0
 
 def _skipped(bad):

@@ -6,7 +6,7 @@ Docs: https://sagepose.github.io/sagepose/predict.html.md"""
 
 # %% auto #0
 __all__ = ['Poses', 'unseen', 'to_rgb8', 'Predictor', 'load', 'draw_poses', 'predict_set', 'scores', 'evaluate', 'score_table',
-           'show_predictions', 'predict_paths']
+           'show_predictions', 'is_video', 'predict_paths']
 
 # %% ../nbs/40_predict.ipynb #f04d7e63
 import csv, json, os, shutil
@@ -15,13 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 import cv2, numpy as np, torch
+from fastcore.basics import chunked
 from matplotlib.colors import to_rgb
 from .skeleton import *
-from .check import read_json, read_boxes, with_results, of_category, refuse_among, _bad_name, _box_fault, _entries
+from .check import read_json, read_boxes, with_results, of_category, refuse_among, video_exts
+from .check import _bad_name, _box_fault, _entries
 from .heatmaps import *
 from .data import *
 from .models import *
 from .metrics import *
+from .video import read_frames
 from .visuals import palette, pose_grid
 from .training import best_device, normalise
 
@@ -285,8 +288,8 @@ def _pictures(what):
     fs = list({os.path.abspath(f):Path(f) for f in fs}.values())
     for f in fs:
         if not f.exists(): raise SagePoseError(f"{f}: no such image, folder or COCO file")
-        if len(fs)>1 and (f.is_dir() or f.suffix.lower()=='.json'): raise SagePoseError(
-            f"{f}: give several pictures, or one folder, or one COCO file")
+        if len(fs)>1 and (f.is_dir() or f.suffix.lower() in ('.json',*video_exts)): raise SagePoseError(
+            f"{f}: give several pictures, or one folder, or one COCO file, or one video")
     if not fs: raise SagePoseError("no picture was given")
     if fs[0].is_dir(): return (at := image_files(fs[0])),[f.relative_to(fs[0]).as_posix() for f in at]
     full = [Path(os.path.abspath(f)) for f in fs]
@@ -295,20 +298,23 @@ def _pictures(what):
     return fs,[f.relative_to(at).as_posix() for f in full]
 
 # %% ../nbs/40_predict.ipynb #cbce9e75
+# a file, its name, image id, boxes and their ids; of a video a `Frame`
+_Job = namedtuple('_Job', 'src name image boxes ids frame', defaults=(None,)*3)
+
 def _jobs(what, boxes=None, root=None, sk=None):
-    "[(file, name, image id, boxes or None, ids or None)] of `what`; how many of its pictures have no box"
+    "A `_Job` for each picture of `what`; how many of its pictures have no box"
     files,names = _pictures(what); one = Path(what[0] if isinstance(what, (list,tuple)) else what)
     if one.suffix.lower()=='.json' and not one.is_dir():
         return _coco_jobs(one, root, sk, boxes)
     if root: raise SagePoseError(f"root={root} is for a COCO file; {one} has its pictures with it")
-    if boxes is None: return [(f, n, i+1, None, None) for i,(f,n) in enumerate(zip(files, names))],0
+    if boxes is None: return [_Job(f, n, i+1) for i,(f,n) in enumerate(zip(files, names))],0
     at = {}
     for n,b in read_boxes(boxes):
         if m := _bad_name(n): raise SagePoseError(f"{boxes}: {m}")
         at.setdefault(Path(n).as_posix(), []).append(b)
     lost = sorted(set(at)-set(names)) if one.is_dir() else []
     if lost: raise SagePoseError(f"{boxes}: {lost[0]} is not in {one} ({len(lost)} such files)")
-    jobs = [(f, n, i+1, at[n], None) for i,(f,n) in enumerate(zip(files, names)) if n in at]
+    jobs = [_Job(f, n, i+1, at[n]) for i,(f,n) in enumerate(zip(files, names)) if n in at]
     if not jobs: raise SagePoseError(f"{boxes}: has no box for {names[0]}")
     return jobs,len(files)-len(jobs)
 
@@ -337,19 +343,36 @@ def _coco_jobs(what, root, sk=None, boxes=None):
     if not any((root/i['file_name']).exists() for i in ims):
         raise SagePoseError(f"{what}: none of its pictures is below {root}; say where they are (--root)")
     at = lambda i: (i['id'], bs.get(i['id']), ids.get(i['id']))
-    return [(root/i['file_name'], i['file_name'], *at(i)) for i in ims],len(images)-len(ims)
+    return [_Job(root/i['file_name'], i['file_name'], *at(i)) for i in ims],len(images)-len(ims)
+
+# %% ../nbs/40_predict.ipynb #09a4940f
+def _frame_boxes(video, boxes):
+    "{number of a frame: its boxes} of a list; under `None` those with the video's own name, for every frame"
+    at = {}
+    for n,b in read_boxes(boxes):
+        if n!=video.name and not (n := str(n)).isdecimal(): raise SagePoseError(
+            f"{boxes}: {n!r} should be a frame's number, from 0, or {video.name} for a box of all frames")
+        at.setdefault(int(n) if n!=video.name else None, []).append(b)
+    return at
+
+def _video_jobs(video, at, every, boxes):
+    "A `_Job` for each frame that is due, one at a time; at the end a message if the boxes `at` go on"
+    for f in read_frames(video, every):
+        yield _Job(f'{video}, frame {f.n}', video.name, f.n, at.get(f.n, at.get(None, [])), None, f)
+    late = [n for n in at if n is not None and n>f.n] if not every else ()
+    if late: yield f"{boxes}: has boxes of frame {min(late)} and later, but {video} ends with frame {f.n}"
 
 # %% ../nbs/40_predict.ipynb #b1ee439e
-_results = 'predictions.json','predictions.csv','pictures'
+_results = 'predictions.json','predictions.csv','pictures','drawn.mp4'
 
 def _out_folder(out, overwrite, files=()):
     "The folder to write into, and one inside it for what is not yet whole; `files` must stay"
     out = Path(out); ours = [out/n for n in _results if (out/n).exists()]
-    place = (out/'pictures').resolve()
-    if any(place in Path(f).resolve().parents for f in files): raise SagePoseError(
-        f"{place}: holds pictures to predict, whose place drawings would take; name another folder (--out)")
-    if (out/'pictures').exists() and not (out/'predictions.json').exists(): raise SagePoseError(
-        f"{out/'pictures'}: is not of an earlier prediction; name another folder (--out)")
+    for place in ((out/n).resolve() for n in _results[2:]):
+        if any(place in (f := Path(o).resolve(),*f.parents) for o in files): raise SagePoseError(
+            f"{place}: is or holds what to predict, whose place drawings would take; choose another --out")
+        if place.exists() and not (out/'predictions.json').exists(): raise SagePoseError(
+            f"{place}: is not of an earlier prediction; name another folder (--out)")
     if ours and not overwrite: raise SagePoseError(f"{ours[0]}: exists already; "
         "name another folder (--out), or overwrite it (--overwrite)")
     if out.exists() and not out.is_dir():
@@ -370,12 +393,13 @@ def _put(part, out):
 def _write(out, recs, sk):
     "Write records as COCO results and as a table"
     (out/'predictions.json').write_text(json.dumps(recs))
+    who = ('frame','seconds') if 'frame' in recs[0] else ('id',)
     with open(out/'predictions.csv', 'w', newline='') as f:
         w = csv.writer(f, lineterminator='\n')
         joints = [f'{n}_{c}' for n in sk.names for c in ('x','y','conf')]
-        w.writerow('file id x y w h score'.split()+joints)
+        w.writerow(['file', *who, *'x y w h score'.split(), *joints])
         for r in recs:
-            w.writerow([r['file_name'], r.get('id',''), *r['bbox'], f"{r['score']:.4f}",
+            w.writerow([r['file_name'], *(r.get(k,'') for k in who), *r['bbox'], f"{r['score']:.4f}",
                         *(f'{v:.{4 if i%3==2 else 2}f}' for i,v in enumerate(r['keypoints']))])
 
 # %% ../nbs/40_predict.ipynb #e70e1f14
@@ -385,69 +409,115 @@ def _picture_name(n):
 
 def _records(j, p):
     "COCO results of the `Poses` `p` of the job `j`"
-    rs = coco_results([j[2]]*len(p.kpts), p.kpts, p.conf)
+    rs = coco_results([j.image]*len(p.kpts), p.kpts, p.conf)
     for i,r in enumerate(rs):
-        r.update(image_id=j[2], file_name=j[1], bbox=[round(float(v),2) for v in p.boxes[i]])
+        r.update(image_id=j.image, file_name=j.name, bbox=[round(float(v),2) for v in p.boxes[i]])
         r['keypoints'] = [round(v,4) for v in r['keypoints']]
-        if j[4] and j[4][i] is not None: r['id'] = j[4][i]
+        if j.ids and j.ids[i] is not None: r['id'] = j.ids[i]
+        if j.frame: r.update(frame=j.frame.n, seconds=round(j.frame.seconds,3))
     return rs
 
 def _finish(j, img, p, sk, out, draw):
-    "Draw the `Poses` `p` of the job `j`; its records"
-    if draw:
-        f = out/'pictures'/_picture_name(j[1]); f.parent.mkdir(parents=True, exist_ok=True)
-        x = draw_poses(img, p.kpts, p.conf, sk)
-        cv2.imwrite(str(f), x[...,::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
-    return _records(j, p)
+    "The job `j`, its records, and if it is a video's to `draw` the drawn frame; draws pictures"
+    x = draw_poses(img, p.kpts, p.conf, sk) if draw else None
+    if draw and not j.frame:
+        f = out/'pictures'/_picture_name(j.name); f.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(f), x[...,::-1], [cv2.IMWRITE_JPEG_QUALITY, 90]); x = None
+    return j,_records(j, p),x
 
 # %% ../nbs/40_predict.ipynb #7592154a
 def _sound(j, img):
     "The job `j` without the boxes that its picture cannot have, and what is wrong with them; as it is where none is left"
-    f = [_box_fault(b, img.shape[1::-1]) for b in j[3] or ()]
+    f = [_box_fault(b, img.shape[1::-1]) for b in j.boxes or ()]
     bad = [i for i,o in enumerate(f) if o and o[0]=='error']
     if not 0<len(bad)<len(f): return j,[]
     keep = lambda v: v and [o for i,o in enumerate(v) if i not in bad]
-    say = lambda i: f'{j[0]}: {f[i][1]} (the other people of this picture stay)'
-    return (*j[:3], keep(j[3]), keep(j[4])),[say(i) for i in bad]
+    say = lambda i: f'{j.src}: {f[i][1]} (the other people of this picture stay)'
+    return j._replace(boxes=keep(j.boxes), ids=keep(j.ids)),[say(i) for i in bad]
 
 def _batch(predictor, jobs, flip, out, draw):
-    "Records for each of `jobs`, and messages"
+    "What `_finish` gives for each of `jobs`, and messages"
     try:
         with ThreadPoolExecutor(os.cpu_count()) as ex:
-            imgs = list(ex.map(lambda j: to_rgb8(j[0]), jobs))
-            js,odd = zip(*map(_sound, jobs, imgs)); ps = predictor(imgs, [j[3] for j in js], flip)
+            imgs = list(ex.map(lambda j: j.frame.img if j.frame else to_rgb8(j.src), jobs))
+            js,odd = zip(*map(_sound, jobs, imgs)); ps = predictor(imgs, [j.boxes for j in js], flip)
             return [*ex.map(lambda a: _finish(*a, predictor.sk, out, draw), zip(js, imgs, ps)), *sum(odd, [])]
     except SagePoseError as e:
-        if len(jobs)==1: return [str(e) if str(jobs[0][0]) in str(e) else f'{jobs[0][0]}: {e}']
+        if len(jobs)==1: return [str(e) if str(jobs[0].src) in str(e) else f'{jobs[0].src}: {e}']
         return [r for j in jobs for r in _batch(predictor, [j], flip, out, draw)]
+
+# %% ../nbs/40_predict.ipynb #5598af16
+class _Film:
+    "Drawn frames as a video, which begins with the first of them"
+    def __init__(self, path): self.path,self.w = path,None
+    def __call__(self,
+        xs,     # [(h,w,3) uint8]
+        secs    # their times; the first ones say how many a second there are
+    ):
+        h,w = (n//2*2 for n in xs[0].shape[:2])     # codecs want even sides
+        if self.w is None:
+            fps = (len(secs)-1)/max(secs[-1]-secs[0], 1e-3) if len(secs)>1 else 1
+            code = cv2.VideoWriter_fourcc(*'mp4v')
+            self.w = cv2.VideoWriter(str(self.path), code, min(max(fps, .1), 240), (w,h))
+            if not self.w.isOpened(): raise SagePoseError(
+                f"{self.path}: OpenCV cannot write a video here; leave it out (--no-draw)")
+        for x in xs: self.w.write(np.ascontiguousarray(x[:h,:w,::-1]))
+    def close(self):
+        if self.w is not None: self.w.release()
+
+# %% ../nbs/40_predict.ipynb #be0f5660
+def is_video(what):
+    "Is `what` the name of a video?"
+    return isinstance(what, (str,Path)) and Path(what).suffix.lower() in video_exts
+
+def _work(what, boxes, root, sk, every):
+    "Jobs, one at a time; how many pictures have no box; files that must stay"
+    if not 0<=every<1e6: raise SagePoseError("every should be 0 or more seconds")
+    if is_video(what):
+        if root: raise SagePoseError(f"root={root} is for a COCO file, not for a video")
+        v = Path(what); next(read_frames(v))    # what cannot be read is said before anything is written
+        return _video_jobs(v, _frame_boxes(v, boxes) if boxes else {None:None}, every, boxes),0,[v]
+    if every: raise SagePoseError(f"every={every:g} is for a video; {what} is none")
+    jobs,bare = _jobs(what, boxes, root, sk); return jobs,bare,[j.src for j in jobs]
+
+def _go(predictor, jobs, flip, out, draw, step):
+    "Records of each of `jobs`, and messages; what is drawn lies in `out`"
+    done,bad,film = [],[],_Film(out/'drawn.mp4')
+    try:
+        for js in chunked(jobs, step):
+            bad += [j for j in js if isinstance(j, str)]; js = [j for j in js if not isinstance(j, str)]
+            rs = _batch(predictor, js, flip, out, draw) if js else []
+            bad += [r for r in rs if isinstance(r, str)]; rs = [r for r in rs if not isinstance(r, str)]
+            done += [r for _,r,_ in rs]; xs = [(x,j.frame.seconds) for j,_,x in rs if x is not None]
+            if xs: film(*zip(*xs))
+    finally: film.close()
+    return done,bad
 
 # %% ../nbs/40_predict.ipynb #b19fb633
 def predict_paths(
     run,                # run folder, or a `Predictor`
-    what,               # an image, a list of them, a folder of images, or a COCO JSON
+    what,               # an image, a list of them, a folder of images, a COCO JSON, or a video
     out,                # folder to write into
-    boxes=None,         # CSV or JSON of boxes, for an image or a folder; COCO results for a COCO JSON
-    draw=True,          # write pictures?
+    boxes=None,         # CSV or JSON of boxes; COCO results for a COCO JSON; for a video frames' numbers are files
+    draw=True,          # write pictures, or the drawn video?
     flip=False,         # see `Predictor`
     overwrite=False,    # replace an earlier prediction in `out`?
     root=None,          # folder of a COCO file's images; default the file's own
-    device='', step=32  # where to compute; pictures at a time
-):                      # dictionary: people, images, skipped (messages: pictures and boxes), without_box (pictures), unsure (people), out
+    device='', step=32, # where to compute; pictures at a time
+    every=0.            # seconds between frames of a video; 0: all
+):                      # dictionary: people, images, skipped (messages), without_box (images), unsure (people), out
     "Predict files and write COCO results, a CSV and pictures"
     pred = run if isinstance(run, Predictor) else load(run, device)
     if isinstance(what, (list,tuple)) and len(what)==1: what = what[0]
-    jobs,bare = _jobs(what, boxes, root, pred.sk)
+    jobs,bare,files = _work(what, boxes, root, pred.sk, every)
     if draw and not (boxes or isinstance(what, (list,tuple))): refuse_among(out, what)
     new = not Path(out).exists()
-    (out,part),done,bad = _out_folder(out, overwrite, [j[0] for j in jobs]),[],[]
-    for s in range(0, len(jobs), step):
-        for r in _batch(pred, jobs[s:s+step], flip, part, draw):
-            (bad if isinstance(r, str) else done).append(r)
+    out,part = _out_folder(out, overwrite, files); done,bad = _go(pred, jobs, flip, part, draw, step)
     recs = [r for d in done for r in d]
     if not recs:
         shutil.rmtree(part)     # an earlier prediction stays
         if new: out.rmdir()
         raise SagePoseError(bad[0] if bad else f"{what}: no person to predict")
-    _write(part, recs, pred.sk); _put(part, out)
-    return dict(people=len(recs), images=len(done), skipped=bad, without_box=bare,
+    _write(part, recs, pred.sk); _put(part, out); without = sum(not d for d in done)
+    return dict(people=len(recs), images=len(done)-without, skipped=bad, without_box=bare+without,
                 unsure=sum(max(r['keypoints'][2::3])<unseen for r in recs), out=out)

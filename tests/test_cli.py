@@ -1,6 +1,6 @@
 """The command line as a shell sees it: help at once, one-line errors,
 check, train, resume, eval, predict, demo"""
-import json,os,re,shutil,subprocess,sys,time
+import csv,json,os,re,shutil,subprocess,sys,time
 from pathlib import Path
 import numpy as np,pytest
 from sagepose import cli
@@ -176,6 +176,21 @@ def test_predict(sagepose, home):
     two = list((home/'data/images').glob('*'))[:2]
     code,out,_ = sagepose(f'predict run {two[0]} {two[1]}')
     assert code==0 and out.startswith('2 people in 2 pictures: run/predictions/pictures/')
+
+def test_predict_video(sagepose, home):
+    import cv2
+    w = cv2.VideoWriter(str(home/'film.avi'), cv2.VideoWriter_fourcc(*'MJPG'), 10, (96,96))
+    for f in sorted((home/'data/images').glob('*'))[:6]: w.write(cv2.resize(cv2.imread(str(f)), (96,96)))
+    w.release(); (home/'film.csv').write_text('frame,x,y,w,h\n0,10,10,60,80\n0,20,10,60,80\n4,10,10,60,80\n')
+    code,out,_ = sagepose('predict run film.avi')
+    assert code==0 and out.startswith('6 people in 6 frames: run/predictions/film/') and 'Each frame was taken as one person' in out
+    assert sagepose('predict run film.avi --every .2 --overwrite')[1].startswith('3 people in 3 frames')
+    code,out,_ = sagepose('predict run film.avi --boxes film.csv --out boxed')
+    assert code==0 and out.startswith('3 people in 2 frames') and '4 frames have no box\n' in out
+    rows = list(csv.DictReader(open(home/'boxed/predictions.csv')))
+    assert [(r['frame'],r['seconds']) for r in rows]==[('0','0.0'),('0','0.0'),('4','0.4')]
+    assert cv2.VideoCapture(str(home/'boxed/drawn.mp4')).get(cv2.CAP_PROP_FRAME_COUNT)==6
+    assert sagepose('predict run film.avi data/val.json')[0]==2 and sagepose('predict run data/val.json --every 1')[0]==2
 
 # label and show
 
