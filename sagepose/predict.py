@@ -512,12 +512,13 @@ def predict_paths(
     jobs,bare,files = _work(what, boxes, root, pred.sk, every)
     if draw and not (boxes or isinstance(what, (list,tuple))): refuse_among(out, what)
     new = not Path(out).exists()
-    out,part = _out_folder(out, overwrite, files); done,bad = _go(pred, jobs, flip, part, draw, step)
-    recs = [r for d in done for r in d]
-    if not recs:
-        shutil.rmtree(part)     # an earlier prediction stays
-        if new: out.rmdir()
-        raise SagePoseError(bad[0] if bad else f"{what}: no person to predict")
-    _write(part, recs, pred.sk); _put(part, out); without = sum(not d for d in done)
+    out,part = _out_folder(out, overwrite, files)
+    try:
+        done,bad = _go(pred, jobs, flip, part, draw, step); recs = [r for d in done for r in d]
+        if not recs: raise SagePoseError(bad[0] if bad else f"{what}: no person to predict")
+        _write(part, recs, pred.sk); _put(part, out); without = sum(not d for d in done)
+    finally:        # an earlier prediction stays
+        shutil.rmtree(part, ignore_errors=True)
+        if new and not any(out.iterdir()): out.rmdir()
     return dict(people=len(recs), images=len(done)-without, skipped=bad, without_box=bare+without,
                 unsure=sum(max(r['keypoints'][2::3])<unseen for r in recs), out=out)

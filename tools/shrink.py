@@ -21,5 +21,6 @@ if __name__=='__main__':
         nb = json.loads(Path(f).read_text())
         for o in (o for c in nb['cells'] for o in c.get('outputs',[])):
             d = o.get('data',{})
+            if 'image/png' in d: d.pop('image/jpeg', None)      # the same picture once more
             if len(d.get('image/png',''))>20_000: d['image/png'] = shrink(d['image/png'].replace('\n',''))
         Path(f).write_text(json.dumps(nb, indent=1, ensure_ascii=False, sort_keys=True)+'\n')
