@@ -17,6 +17,7 @@ from .skeleton import *
 from .heatmaps import *
 from .geometry import *
 from .augmentations import *
+from .augmentations import _count
 from .models import answers
 
 # %% ../nbs/23_akm.ipynb #e7ef47ab
@@ -101,11 +102,10 @@ def joint_discs(
     "Discs around hard joints that leave the person recognisable"
     b,k = p.shape; dev = kpts.device; see = in_frame(kpts, crop); kpts = filled(kpts)
     i,ok = gumbel_top(p*see, n[1], generator); m = i.shape[1]
-    few = n[0]+(torch.rand(b,1,generator=generator)*(n[1]-n[0]+1)).floor()
+    on = ok&sent(_count(b, n, generator, m), dev)
     u,v = (sent(f(b,m,j,generator=generator), dev) for f,j in ((torch.rand,1),(torch.randn,2)))
     r = (radius[0]+u[...,0]*(radius[1]-radius[0]))*person_size(kpts)[:,None]
     c = kpts.gather(1, i[...,None].expand(-1,-1,2))+v.clamp(-2,2)*.2*r[...,None]
-    on = ok&sent(torch.arange(m)<few, dev)
     share,body = _shares(kpts, see, c, r*on, sk, crop)
     return c,r*(on&(share<=most)&(body<=area)).cummin(1)[0]
 
@@ -214,8 +214,7 @@ def limb_cutmix(
     fit = fit&(rows//group!=torch.arange(b, device=dev)//group)[:,None]     # nobody else there
     known,kpts,K = kpts.isfinite().all(-1),filled(kpts),filled(K)
     i,ok = gumbel_top(fit.float() if p is None else fit*p, n[1], generator)
-    few = n[0]+(torch.rand(b,1,generator=generator)*(n[1]-n[0]+1)).floor()
-    ok = ok&sent(torch.arange(i.shape[1])<few, dev)
+    ok = ok&sent(_count(b, n, generator, i.shape[1]), dev)
     end = lambda k,e: k.gather(1, l[i][...,e,None].expand(-1,-1,2))
     t = _similarity(end(kpts,0), end(kpts,1), end(K,0), end(K,1))
     r = width*person_size(K)[:,None]/t[...,:2].norm(dim=-1).clamp(min=.1)

@@ -166,9 +166,9 @@ def cover(x, m, noise=.5, generator=None):
     fill = fill*sent(torch.rand(b,1,1,1, generator=generator)<noise, x)
     return x+m.to(x)*(fill-x)
 
-def _count(b, n, generator):
-    "(b,max) bool: the first few of each row, from n[0] to n[1] of them"
-    return torch.arange(max(n[1],1))<n[0]+(torch.rand(b,1,generator=generator)*(n[1]-n[0]+1)).floor()
+def _count(b, n, generator, m=0):
+    "(b,m) bool: the first few of each row, from n[0] to n[1] of them; `m` is n[1] if not said"
+    return torch.arange(m or max(n[1],1))<n[0]+(torch.rand(b,1,generator=generator)*(n[1]-n[0]+1)).floor()
 
 def random_cutout(
     x:Tensor,           # (b,3,H,W), 0 is the mean colour
