@@ -10,7 +10,7 @@ __all__ = ['pack', 'unpack', 'run_state', 'restore', 'save_checkpoint', 'checkpo
            'check_run', 'train', 'Restore', 'finish', 'show_run', 'kept_labels']
 
 # %% ../nbs/32_runs.ipynb #deaef00f
-import csv, json, os, platform, time
+import csv, json, os, platform, shutil, time
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version, PackageNotFoundError
@@ -85,15 +85,14 @@ def restore(learn, s):
 def save_checkpoint(folder, learn, **meta):
     "Write a checkpoint as one new sub-folder, then make it the current one and remove the last"
     from safetensors.torch import save_file
-    import shutil
     root = Path(folder)/'checkpoint'; new = root/f"epoch{meta['epoch']:04d}"
     part = root/'part'; shutil.rmtree(part, ignore_errors=True); part.mkdir(parents=True)
     tree,ts = pack(run_state(learn))
     save_file(ts, part/'tensors.safetensors')
     (part/'state.json').write_text(json.dumps(dict(state=tree, **meta)))
     shutil.rmtree(new, ignore_errors=True); part.rename(new)
-    for o in root.iterdir():
-        if o!=new: shutil.rmtree(o)
+    for o in root.glob('epoch*'):
+        if o!=new and o.is_dir(): shutil.rmtree(o)
 
 def checkpoints(
     folder      # of a run
@@ -251,11 +250,10 @@ def _same_config(cfg, old, out):
 
 def _clear(out):
     "Remove what a run wrote, and nothing else"
-    import shutil
-    shutil.rmtree(out/'checkpoint', ignore_errors=True)
     model = 'model.safetensors','model.yaml'
+    for o in (*checkpoints(out), out/'checkpoint'/'part'): shutil.rmtree(o, ignore_errors=True)
     for d,fs in {'pictures':['curves.png','errors.png','predictions.png','label_*.png','step_[0-9]*.png','step_[0-9]*.csv'],
-                 'best':model, 'pseudo_labels':['step*.safetensors*'],
+                 'best':model, 'pseudo_labels':['step*.safetensors*'], 'checkpoint':[],
                  '.':['config.yaml','versions.json','log.csv','joints.csv','metrics.json',*model,
                       'judge.safetensors']}.items():
         for f in [f for p in fs for f in (out/d).glob(p)]: f.unlink()
@@ -336,7 +334,8 @@ def train(
     cfg = whole_epochs(check_config(cfg)); text,ck = dump_config(cfg),_prepare(cfg, resume, overwrite)
     say = (lambda *a, **kw: None) if quiet else partial(print, flush=True)
     if check and not resume: say(check_run(cfg, near).raise_if_errors())
-    out,task = Path(cfg.out),task(cfg, model)
+    out = Path(cfg.out); own = out/'best'   # whoever goes on has weights of its own, and needs no `init`
+    task = task(cfg, model, init=own) if ck and cfg.init and (own/'model.yaml').exists() else task(cfg, model)
     log = RunLog(cfg, quiet=quiet, **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))
     learn = task.learner([log, *L(cbs)])   # what can go wrong has gone wrong by now
     _begin(out, text, overwrite and not resume)

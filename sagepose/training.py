@@ -702,14 +702,15 @@ class PoseTask:
         cfg:PoseConfig,
         model=None,     # a module of your own; default `pose_model` from `cfg`
         sets=None,      # `PoseSets`, to share among runs
-        seed_model=True # seed before the model is made?
+        seed_model=True,# seed before the model is made?
+        init=''         # folder of its weights, if not `cfg.init`
     ):
         self.cfg,self.sets = cfg,sets or PoseSets(cfg)
         self.sk = self.sets.sk; _refuse(cfg, self.sk, model); _need_scale(self.sets.val or self.sets.labelled)
         if seed_model: torch.manual_seed(cfg.seed)
         self.model = model or pose_model(cfg.backbone, self.sk, 'none' if cfg.init else cfg.pretrained,
             width=cfg.width, levels=cfg.levels, visibility=cfg.visibility, crop=cfg.crop)
-        if cfg.init: load_model(cfg.init, self.model, self.sk)
+        if cfg.init: load_model(init or cfg.init, self.model, self.sk)
         if cfg.freeze: freeze(self.model, cfg.freeze)
         self.mean,self.std = pixel_stats(self.model)
         self.hm = check_model(self.model, self.sk, cfg.crop, cfg.semi and cfg.seen=='head')
