@@ -97,7 +97,8 @@ real = {
     'priors, at a loose threshold (against the same without)':('priors','priors, loose','no priors, loose'),
     'a gate that knows the hidden labels':('baselines','oracle gate','without cameras'),
     'cameras on unlabelled people':('camera','with','without'),
-    'a fixed threshold of .5':('parts_more','fixed threshold','as it is'),
+    'a fixed threshold of .5':('longtail','fixed .5','dynamic'),
+    'style transfer':('domain','both','cameras on unlabelled'),
     'limb CutMix (on .3 of the views; real: .5)':('parts_more','limb CutMix','as it is'),
     'the plain mean of the two beliefs':('fusion','mean','by keypoint'),
     **{n:('parts',a,'as it is') for n,a in {

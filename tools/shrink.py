@@ -4,14 +4,15 @@ from pathlib import Path
 from PIL import Image
 
 def shrink(png, width=900, most=40_000):
-    """The PNG `png` in 256 colours and `width` columns, down to 96 and 640 to keep to `most` bytes;
+    """The PNG `png` in 256 colours and `width` columns, down to 64 and 640 to keep to `most` bytes;
     `png` itself if that is smaller"""
     im = Image.open(io.BytesIO(base64.b64decode(png))).convert('RGB')
-    for f,n in ((1,256), (.85,256), (.7,256), (.7,96)):
+    for f,n in ((1,256), (.85,256), (.7,256), (.7,64)):
         w = min(im.width, max(round(width*f), 640))
         m = im if w==im.width else im.resize((w, round(im.height*w/im.width)), Image.LANCZOS)
         out = io.BytesIO()
-        m.quantize(n, Image.MEDIANCUT, dither=Image.Dither.NONE).save(out, 'PNG', optimize=True)
+        how = Image.MEDIANCUT if n==256 else Image.FASTOCTREE    # which keeps rare colours when there are few
+        m.quantize(n, how, dither=Image.Dither.NONE).save(out, 'PNG', optimize=True)
         if out.tell()<=most: break
     new = base64.b64encode(out.getvalue()).decode()
     return new if len(new)<.9*len(png) else png
