@@ -213,7 +213,7 @@ def predict_cmd(a):
     out,draw = a.out or Path(a.run)/'predictions'/(one or 'pictures'),not a.no_draw
     r = predict_paths(a.run, what, out, a.boxes, draw, a.flip, a.overwrite, a.root, a.device, every=a.every)
     n = lambda k,one,many=None: f'{k} {one if k==1 else many or one+"s"}'; _skipped(r['skipped'])
-    pic,drawn = ('frame','drawn.mp4') if is_video(what) else ('picture','pictures/')
+    pic,drawn = ('frame','drawn.mp4') if is_video(a.what[0]) else ('picture','pictures/')
     print(f"{n(r['people'],'person','people')} in {n(r['images'],pic)}: "
           f"{r['out']}/predictions.json, predictions.csv"+f', {drawn}'*draw)
     if not (a.boxes or str(what).lower().endswith('.json')):

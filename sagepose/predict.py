@@ -6,7 +6,7 @@ Docs: https://sagepose.github.io/sagepose/predict.html.md"""
 
 # %% auto #0
 __all__ = ['Poses', 'unseen', 'to_rgb8', 'Predictor', 'load', 'draw_poses', 'predict_set', 'scores', 'evaluate', 'score_table',
-           'show_predictions', 'is_video', 'predict_paths']
+           'show_predictions', 'predict_paths']
 
 # %% ../nbs/40_predict.ipynb #f04d7e63
 import csv, json, os, shutil
@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 import cv2, numpy as np, torch
-from fastcore.basics import chunked
+from fastcore.basics import chunked, partition, risinstance
 from matplotlib.colors import to_rgb
 from .skeleton import *
-from .check import read_json, read_boxes, with_results, of_category, refuse_among, video_exts
+from .check import read_json, read_boxes, with_results, of_category, refuse_among, is_video
 from .check import _bad_name, _box_fault, _entries
 from .heatmaps import *
 from .data import *
@@ -288,7 +288,7 @@ def _pictures(what):
     fs = list({os.path.abspath(f):Path(f) for f in fs}.values())
     for f in fs:
         if not f.exists(): raise SagePoseError(f"{f}: no such image, folder or COCO file")
-        if len(fs)>1 and (f.is_dir() or f.suffix.lower() in ('.json',*video_exts)): raise SagePoseError(
+        if len(fs)>1 and (f.is_dir() or f.suffix.lower()=='.json' or is_video(f)): raise SagePoseError(
             f"{f}: give several pictures, or one folder, or one COCO file, or one video")
     if not fs: raise SagePoseError("no picture was given")
     if fs[0].is_dir(): return (at := image_files(fs[0])),[f.relative_to(fs[0]).as_posix() for f in at]
@@ -466,16 +466,12 @@ class _Film:
         if self.w is not None: self.w.release()
 
 # %% ../nbs/40_predict.ipynb #be0f5660
-def is_video(what):
-    "Is `what` the name of a video?"
-    return isinstance(what, (str,Path)) and Path(what).suffix.lower() in video_exts
-
 def _work(what, boxes, root, sk, every):
     "Jobs, one at a time; how many pictures have no box; files that must stay"
     if not 0<=every<1e6: raise SagePoseError("every should be 0 or more seconds")
-    if is_video(what):
+    if not isinstance(what, (list,tuple)) and is_video(what):
         if root: raise SagePoseError(f"root={root} is for a COCO file, not for a video")
-        v = Path(what); next(read_frames(v))    # what cannot be read is said before anything is written
+        v = Path(what)
         return _video_jobs(v, _frame_boxes(v, boxes) if boxes else {None:None}, every, boxes),0,[v]
     if every: raise SagePoseError(f"every={every:g} is for a video; {what} is none")
     jobs,bare = _jobs(what, boxes, root, sk); return jobs,bare,[j.src for j in jobs]
@@ -485,10 +481,10 @@ def _go(predictor, jobs, flip, out, draw, step):
     done,bad,film = [],[],_Film(out/'drawn.mp4')
     try:
         for js in chunked(jobs, step):
-            bad += [j for j in js if isinstance(j, str)]; js = [j for j in js if not isinstance(j, str)]
-            rs = _batch(predictor, js, flip, out, draw) if js else []
-            bad += [r for r in rs if isinstance(r, str)]; rs = [r for r in rs if not isinstance(r, str)]
-            done += [r for _,r,_ in rs]; xs = [(x,j.frame.seconds) for j,_,x in rs if x is not None]
+            late,js = partition(js, risinstance(str))
+            said,rs = partition(_batch(predictor, js, flip, out, draw) if js else [], risinstance(str))
+            bad += late+said; done += [r for _,r,_ in rs]
+            xs = [(x,j.frame.seconds) for j,_,x in rs if x is not None]
             if xs: film(*zip(*xs))
     finally: film.close()
     return done,bad

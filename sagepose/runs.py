@@ -91,14 +91,18 @@ def save_checkpoint(folder, learn, **meta):
     save_file(ts, part/'tensors.safetensors')
     (part/'state.json').write_text(json.dumps(dict(state=tree, **meta)))
     shutil.rmtree(new, ignore_errors=True); part.rename(new)
-    for o in root.glob('epoch*'):
-        if o!=new and o.is_dir(): shutil.rmtree(o)
+    for o in _epochs(folder):
+        if o!=new: shutil.rmtree(o)
+
+def _epochs(folder):
+    "The folders of checkpoints of a run, whole or not, the last one last"
+    return sorted(p for p in (Path(folder)/'checkpoint').glob('epoch[0-9]*') if p.is_dir())
 
 def checkpoints(
     folder      # of a run
 ):              # list of folders
     "The whole checkpoints of a run, the last one last"
-    return sorted(p for p in (Path(folder)/'checkpoint').glob('epoch*') if (p/'state.json').exists())
+    return [p for p in _epochs(folder) if (p/'state.json').exists()]
 
 def load_checkpoint(folder):
     "State and meta data of the last checkpoint in `folder`, or `None`"
@@ -223,6 +227,11 @@ def _prepare(cfg, resume, overwrite):
     return ck
 
 # %% ../nbs/32_runs.ipynb #01428a4f
+def _made(task, cfg, model, ck):
+    "What makes the Learner; a run that goes on has weights of its own, and needs no `init`"
+    own = Path(cfg.out)/'best'
+    return task(cfg, model, init=own) if ck and cfg.init and (own/'model.yaml').exists() else task(cfg, model)
+
 def _alone():
     "Raise `SagePoseError` in a process that a launcher started beside others"
     n,d = num_distrib(),torch.distributed
@@ -251,7 +260,7 @@ def _same_config(cfg, old, out):
 def _clear(out):
     "Remove what a run wrote, and nothing else"
     model = 'model.safetensors','model.yaml'
-    for o in (*checkpoints(out), out/'checkpoint'/'part'): shutil.rmtree(o, ignore_errors=True)
+    for o in (*_epochs(out), out/'checkpoint'/'part'): shutil.rmtree(o, ignore_errors=True)
     for d,fs in {'pictures':['curves.png','errors.png','predictions.png','label_*.png','step_[0-9]*.png','step_[0-9]*.csv'],
                  'best':model, 'pseudo_labels':['step*.safetensors*'], 'checkpoint':[],
                  '.':['config.yaml','versions.json','log.csv','joints.csv','metrics.json',*model,
@@ -334,8 +343,7 @@ def train(
     cfg = whole_epochs(check_config(cfg)); text,ck = dump_config(cfg),_prepare(cfg, resume, overwrite)
     say = (lambda *a, **kw: None) if quiet else partial(print, flush=True)
     if check and not resume: say(check_run(cfg, near).raise_if_errors())
-    out = Path(cfg.out); own = out/'best'   # whoever goes on has weights of its own, and needs no `init`
-    task = task(cfg, model, init=own) if ck and cfg.init and (own/'model.yaml').exists() else task(cfg, model)
+    out,task = Path(cfg.out),_made(task, cfg, model, ck)
     log = RunLog(cfg, quiet=quiet, **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))
     learn = task.learner([log, *L(cbs)])   # what can go wrong has gone wrong by now
     _begin(out, text, overwrite and not resume)
