@@ -27,7 +27,8 @@ def wait():
 
 with tempfile.TemporaryDirectory() as d:
     root = write_people(Path(d)/'people', 64, 256, 8, size=(size,size), skeleton='lsp14')
-    cfg = override(PoseConfig(), labelled=root/'labelled.json', unlabelled=root/'unlabelled.json',
+    cfg = override(PoseConfig(), recipe='plain',
+                   labelled=root/'labelled.json', unlabelled=root/'unlabelled.json',
                    val=root/'val.json', crop=(size,size), backbone=backbone, pretrained='none',
                    stage1=0, stage2=0, ramp=0, bs=8, ratio=4, views=2, steps=1000, workers=workers)
     learn = PoseTask(cfg).learner(); b,u = cfg.bs,cfg.bs*cfg.ratio; dev = learn.dls.device

@@ -14,7 +14,7 @@ from sagepose.config import override, read_config
 from sagepose.people import write_people
 from sagepose.training import PoseTask, fit
 
-cases = {'default':'', 'mixed precision':'fp16=true', 'recipe=rounds':'recipe=rounds steps=24 epoch_steps=12',
+cases = {'plain':'', 'mixed precision':'fp16=true', 'recipe=rounds':'recipe=rounds steps=24 epoch_steps=12',
     'cutmix, akm':'cutmix=.5 hide=akm cutout=4', 'cameras':'camera=.7', 'looks':'fda=.4 adain=.4',
     'structure':'priors=true structure=true silence=1.5 stage3=.1',
     'calibration':'calibrate=logistic trust=correct', 'visibility':'visibility=true seen=head align=true',
@@ -58,7 +58,7 @@ if __name__=='__main__':
     with tempfile.TemporaryDirectory() as d:
         people = write_people(Path(d)/'people', 64, 128, 16, size=(128,96), skeleton='lsp14')
         base = [f'{n}={people}/{n}.json' for n in ('labelled','unlabelled','val')]
-        base += '''crop=128,96 backbone=resnet18 pretrained=none steps=24 epoch_steps=12 bs=8 ratio=4 stage1=.1
+        base += '''recipe=plain crop=128,96 backbone=resnet18 pretrained=none steps=24 epoch_steps=12 bs=8 ratio=4 stage1=.1
                    stage2=.1 ramp=0'''.split()
         for n,more in cases.items():
             print(f'{n:30}', waits(read_config(overrides=base+more.split())) or 'never', flush=True)
@@ -68,4 +68,4 @@ if __name__=='__main__':
             for dev in ('cpu','cuda'):
                 l = Losses()
                 run(override(read_config(overrides=base+more.split()), **small, device=dev), l)
-                print(f'{dev:5} {more or "default":40}', ' '.join(f'{float(x):.4f}' for x in l.ls[:6]), flush=True)
+                print(f'{dev:5} {more or "plain":40}', ' '.join(f'{float(x):.4f}' for x in l.ls[:6]), flush=True)

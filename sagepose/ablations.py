@@ -395,7 +395,7 @@ def show_plan(
 def short_config():
     "Sizes of a study's short form: arguments of `write_people`, settings"
     people = dict(labelled=16, unlabelled=24, val=16, size=(64,48), skeleton='lsp14', yaw=0)
-    return people,dict(
+    return people,dict(recipe='plain',
         crop=(48,36), backbone='test_resnet', pretrained='none', levels=2, width=12, steps=24,
         epoch_steps=12, bs=4, ratio=1, lr=3e-3, stage1=.25, ramp=.1, stage2=.5, stage3=.5,
         floor=0., decay_geo=.9, decay_app=.9, device='cpu')

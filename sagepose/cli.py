@@ -447,7 +447,7 @@ Everything is in {out}: the data set (data), both runs (labels, semi) and the pi
 
 With your own people:
   sagepose check labels.json photos/ --val val.json
-  sagepose train recipe=rounds labelled=labels.json unlabelled=photos/ val=val.json out=runs/mine
+  sagepose train labelled=labels.json unlabelled=photos/ val=val.json out=runs/mine
   sagepose show runs/mine
   sagepose eval runs/mine
   sagepose predict runs/mine photos/
@@ -490,7 +490,7 @@ def people_cmd(a):
                        a.overwrite, workers=min(cpu_cores(), 8))
     at = quote(str(out)); val = f'val={at}/val.json '*(a.val>0)
     print(f"""{a.labelled+a.unlabelled+a.val} people are in {out}; to start from them, and to keep them as half of each batch:
-  sagepose train semi=false labelled={at}/labelled.json {val}out=runs/start
+  sagepose train semi=false rounds=0 labelled={at}/labelled.json {val}out=runs/start
   sagepose train semi=false init=runs/start labelled=labels.json extra={at}/labelled.json out=runs/mine""")
     return 0
 

@@ -54,9 +54,9 @@ class _Loop:
     out:str='runs/sagepose' # folder that is written
     steps:int=6000          # batches, in each of which the optimiser moves (with accum=n: every n)
     epoch_steps:int=250     # steps between two looks at the validation set
-    bs:int=16               # labelled people a step
+    bs:int=12               # labelled people a step
     bs0:int=0               # the same in stage 0, where nothing else is in the batch; 0: bs
-    lr:float=3e-3           # peak learning rate (AdamW)
+    lr:float=1e-2           # peak learning rate (AdamW)
     wd:float=.01            # weight decay
     clip:float=0.           # gradient norm limit, 0: none
     loss:str='mse'          # mse or ce
@@ -79,15 +79,15 @@ def cpu_cores():
 class _Semi:
     "semi-supervision"
     semi:bool=True          # False: labels only, the same loop
-    ratio:int=4             # unlabelled people for a labelled one
-    lambda_u:float=1.       # weight of consistency after the ramp
-    stage1:float=.2         # pseudo-labels start: share of the run
-    ramp:float=.1           # length of the ramp of lambda_u: share of the run
+    ratio:int=3             # unlabelled people for a labelled one
+    lambda_u:float=3.       # weight of consistency after the ramp
+    stage1:float=.3         # pseudo-labels start: share of the run
+    ramp:float=.01          # length of the ramp of lambda_u: share of the run
     stage2:float=.3         # all strong views start: share of the run
-    views:int=2             # strong views of a person from stage 2 on
+    views:int=1             # strong views of a person from stage 2 on
     target:str='render'     # what the student is asked for: soft, sharp or render
-    decay_geo:float=.996    # EMA of the geometry teacher
-    decay_app:float=.999    # EMA of the appearance teacher, which is evaluated and saved
+    decay_geo:float=.98     # EMA of the geometry teacher
+    decay_app:float=.99     # EMA of the appearance teacher, which is evaluated and saved
     own_stats:int=0         # steps between updates of teachers' own batch norms; 0: the student's
     freeze_bn:bool=False    # keep the student's batch-norm statistics once pseudo-labels start?
 
@@ -110,12 +110,12 @@ class _Belief:
 class _Gates:
     "gates"
     gate:str='adaptive'     # adaptive, shared, soft, flex, free, fixed, none (nor instance), oracle
-    instance:str='mean'     # a person's score: mean of p; agree: times teachers' OKS; none: no gate
+    instance:str='none'     # a person's score: mean of p; agree: times teachers' OKS; none: no gate
     tau_ins:float=.7        # most that the instance gate asks for
     tau_kpt:float=.9        # most that a keypoint gate asks for
-    beta:float=.5           # keypoint threshold: mean - beta * deviation
+    beta:float=.25          # keypoint threshold: mean - beta * deviation
     beta_ins:float=1.       # instance threshold, likewise
-    floor:float=.1          # least that a gate asks for
+    floor:float=0.          # least that a gate asks for
     fixed:float=.5          # threshold of gate=fixed
     tau_joint:dict=field(default_factory=dict) # thresholds by joint, e.g. left_hip:.2,right_hip:.2
     seen:str='none'         # visibility: none, head (needs visibility), map (peak and area)
@@ -129,7 +129,7 @@ class _Gates:
 class _Sweeps:
     "sweeps"
     refresh:int=0           # epochs between sweeps that redo all pseudo-labels; 0: every step
-    rounds:int=0            # lr cycles after stage 0, sweep before each if refresh=0; 0: one in all
+    rounds:int=2            # lr cycles after stage 0, sweep before each if refresh=0; 0: one in all
     online:bool=False       # ask the teachers in each step, whatever `refresh` and `rounds` say
     sweep_views:int=2       # views of a person that each teacher averages in a sweep
     fresh:bool=False        # with rounds: the student begins anew, from its first weights, after a sweep
@@ -152,16 +152,16 @@ class _Structure:
 @dataclass
 class _Views:
     "views"
-    weak:float=1.           # strength of the appearance teacher's view
+    weak:float=.5           # strength of the appearance teacher's view
     weak_rot:float=15.      # degrees of the geometry teacher's view
-    weak_scale:float=.1     # factor up to 1+this
-    strong:float=1.         # photometric strength of the student's views
-    strong_n:int=2          # RandAugment operations in each; 0: colour, blur, noise as for labels
+    weak_scale:float=.25    # factor up to 1+this
+    strong:float=3.         # photometric strength of the student's views
+    strong_n:int=0          # RandAugment operations in each; 0: colour, blur, noise as for labels
     strong_rot:float=45.    # degrees
     strong_scale:float=.35  # factor up to 1+this
-    camera:float=0.         # chance of a random camera for a view: lens, tilt, from above, spline
+    camera:float=.5         # chance of a random camera for a view: lens, tilt, from above, spline
     cameras:str=''          # only these, e.g. above,fisheye; empty: all that there are
-    cutout:int=4            # at most so many hidden keypoints a view, 0: none
+    cutout:int=0            # at most so many hidden keypoints a view, 0: none
     hide:str='joint'        # what is hidden: joint, limb, random (boxes), or akm: hard joints first
     cutmix:float=0.         # chance that limbs of other people are pasted along a view's limbs
     lab_photo:float=3.      # weak photometric strength of labelled crops
@@ -186,18 +186,16 @@ class PoseConfig(_Views, _Structure, _Sweeps, _Gates, _Belief, _Semi, _Loop, _Mo
         return bool(self.refresh or self.rounds) and not self.online
 
 # %% ../nbs/30_config.ipynb #f4c6a4f6
-recipes = dict(rounds=dict(
-    bs=12, ratio=3, views=1, lr=1e-2, stage1=.3, stage2=.3, ramp=.01, lambda_u=3.,
-    rounds=2, sweep_views=2, instance='none', beta=.25, floor=0.,
-    decay_geo=.98, decay_app=.99, weak=.5, weak_scale=.25, strong=3., strong_n=0, cutout=0, camera=.5))
+recipes = dict(rounds={}, anew=dict(rounds=1, fresh=True))
 
-recipes['anew'] = recipes['rounds']|dict(rounds=1, fresh=True)
+recipes['plain'] = dict(
+    bs=16, ratio=4, views=2, lr=3e-3, stage1=.2, stage2=.3, ramp=.1, lambda_u=1., rounds=0, sweep_views=2,
+    instance='mean', tau_ins=.7, tau_kpt=.9, beta=.5, floor=.1, decay_geo=.996, decay_app=.999,
+    weak=1., weak_scale=.1, strong=1., strong_n=2, cutout=4, hide='joint', camera=0.)
 
-recipes['written'] = dict(
-    views=2, ratio=4, lambda_u=1., ramp=.1, decay_geo=.996, decay_app=.999, rounds=2, online=True,
-    instance='agree', tau_ins=.7, tau_kpt=.9, beta=.5, floor=.1, seen='map', align=True,
-    structure=True, silence=1.5, priors=True, weak=1., weak_scale=.1, strong=1., strong_n=2,
-    cutout=4, hide='akm', cutmix=.3, camera=.5)
+recipes['written'] = recipes['plain']|dict(
+    rounds=2, online=True, instance='agree', seen='map', align=True, structure=True, silence=1.5,
+    priors=True, hide='akm', cutmix=.3, camera=.5)
 
 def _whole(recipes):
     "Recipes that all set the same: where one says nothing, the default"
@@ -368,7 +366,8 @@ def _check_refresh(cfg, where):
     "A sweep keeps coordinates, and asks the teachers outside of the steps"
     how = f"refresh={cfg.refresh}" if cfg.refresh else f"rounds={cfg.rounds}"
     if cfg.target!='render':
-        raise ConfigError(f"{where}: {how} keeps no heatmaps; use target=render, not {cfg.target}")
+        raise ConfigError(f"{where}: {how} keeps no heatmaps for target={cfg.target}; use target=render, "
+                          "or online=true")
     if cfg.own_stats:
         raise ConfigError(f"{where}: own_stats={cfg.own_stats} needs the teachers in every step; "
                           "use online=true")
@@ -411,7 +410,7 @@ def dump_config(cfg):
 # %% ../nbs/30_config.ipynb #02ae41b4
 def config_help():
     "One line a setting: name, default, and the comment from the source"
-    out = [f"  {'recipe=':26}many settings at once: {', '.join(recipes)}"]
+    out = [f"  {'recipe=rounds':26}many settings at once: {', '.join(recipes)}"]
     for c in PoseConfig.__mro__[-2:0:-1]:       # the chapters
         out.append(f'\n{c.__doc__}:')
         for m in re.finditer(r'^\s+(\w+):\w+=(.+?)\s+# (.*)$', inspect.getsource(c), re.M):

@@ -42,7 +42,7 @@ if __name__=='__main__':
     ap.add_argument('data')
     ap.add_argument('--steps', type=int, default=300); ap.add_argument('--seed', type=int, default=0)
     ap.add_argument('--results', default='results'); A = ap.parse_args(); d = Path(A.data)
-    cfg = override(PoseConfig(), labelled=d/'train.json', val=d/'val.json', pool=True,
+    cfg = override(PoseConfig(), recipe='plain', labelled=d/'train.json', val=d/'val.json', pool=True,
         labelled_ids=d/f'splits/labels_100_seed{A.seed}.json',
         crop=(64,64), backbone='tf_efficientnet_lite0', pretrained='offline', levels=3, width=32, freeze=2,
         seed=A.seed, lr=5e-3, steps=A.steps, epoch_steps=A.steps//10, bs=12, ratio=1, views=1,

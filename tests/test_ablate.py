@@ -220,7 +220,7 @@ def test_joints_that_a_file_shares(home):
 
 @pytest.mark.parametrize('name', sorted(set(methods)-{'labels','all'}))
 def test_students_that_share_nothing_are_counted(name):
-    c = override(PoseConfig(), stage1=.4, stage2=.4, steps=4, epoch_steps=2, bs=3, ratio=2)
+    c = override(PoseConfig(), recipe='plain', stage1=.4, stage2=.4, steps=4, epoch_steps=2, bs=3, ratio=2)
     m = get_method(name)
     v = 2 if name in ('semi','oracle','one_teacher') else 4 if name=='multiaugs' else 1
     e = 2 if m.easy is None else m.easy
@@ -252,7 +252,7 @@ def test_who_shares_a_start():
             !=k(replace(r, stage1=.4, stage2=.4)))
     assert (k(replace(r, bs0=0))!=k(replace(r, bs0=0, bs=9))
             and k(replace(r, rounds=0))!=k(after_start(replace(r, rounds=0), 5)))
-    c = override(PoseConfig(), stage1=.5, stage2=.5, steps=8, epoch_steps=2)
+    c = override(PoseConfig(), recipe='plain', stage1=.5, stage2=.5, steps=8, epoch_steps=2)
     key = lambda n='semi', **k: start_key(preset(override(c, **k), n))
     assert (key()==key('fixmatch')==key('oracle')==key(views=3, priors=True, gate='soft')
             ==key(hide='akm', cutout=4, cutmix=.5)!='')

@@ -27,7 +27,7 @@ def people(sk, crop, n=24, seed=0):
 @pytest.mark.parametrize('name', list(skeletons))
 def test_judge(name, crop):
     sk = get_skeleton(name); g,a,kp,vis = people(sk, crop)
-    J = Judge(override(PoseConfig(), crop=crop, sigma=1.5, **on), sk, kp, vis)
+    J = Judge(override(PoseConfig(), recipe='plain', crop=crop, sigma=1.5, **on), sk, kp, vis)
     J.learn([(g,a)], kp, vis, torch.full((24,), 20.)); e = J(g, a); J.update(e); e = J.weigh(e)
     for n in ('p','w','w_topo','alpha','seen'):
         assert e[n].shape==kp.shape[:2] and e[n].isfinite().all() and 0<=e[n].min() and e[n].max()<=1, n
@@ -38,7 +38,7 @@ def test_judge(name, crop):
 @pytest.mark.parametrize('crop', crops, ids=str)
 def test_people_are_judged_apart(crop):
     sk = get_skeleton('lsp14'); g,a,kp,vis = people(sk, crop)
-    J = Judge(override(PoseConfig(), crop=crop, sigma=1.5, **on), sk, kp, vis)
+    J = Judge(override(PoseConfig(), recipe='plain', crop=crop, sigma=1.5, **on), sk, kp, vis)
     e = J(g, a); J.update(e); w = J.weigh(e)['w']; i = torch.tensor([3,7])
     part = J.weigh(J(*[Belief(*(t[i] for t in b)) for b in (g,a)]))['w']
     assert torch.allclose(part, w[i], atol=1e-5)

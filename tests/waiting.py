@@ -93,7 +93,7 @@ class Until(Callback):
 def whole(people, more):
     "A step of a Learner, from the loader's bytes to the optimiser; gradients are made up, for autograd wants a real GPU"
     cfg = read_config(overrides=[f'labelled={people}/labelled.json', f'unlabelled={people}/unlabelled.json',
-        f'val={people}/val.json', *'''crop=64,48 backbone=mobilenetv3_small_050 pretrained=none width=32 levels=3
+        f'val={people}/val.json', *'''recipe=plain crop=64,48 backbone=mobilenetv3_small_050 pretrained=none width=32 levels=3
         steps=6 epoch_steps=6 bs=4 stage1=.2 stage2=.2 ramp=.1 device=cpu'''.split(), *more.split()])
     task = training.PoseTask(cfg); at = At(4); until = Until(); until.at = at
     ub,lb = next(iter(endless(task.unlabelled()[0], 16))),task.dls().train.one_batch()

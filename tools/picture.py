@@ -67,7 +67,7 @@ def run(out):
     if (out/'run'/'metrics.json').exists(): return out/'run'
     p = write_people(out/'people', labelled=64, unlabelled=256, val=64, size=(288,216), skeleton='lsp14',
                      occlusion=.15, yaw=0, overwrite=True)
-    cfg = override(PoseConfig(), labelled=p/'labelled.json', unlabelled=p/'unlabelled.json', val=p/'val.json',
+    cfg = override(PoseConfig(), recipe='plain', labelled=p/'labelled.json', unlabelled=p/'unlabelled.json', val=p/'val.json',
         reference=p/'unlabelled_reference.json', out=out/'run',
         backbone='tf_efficientnet_lite0', pretrained='offline', crop=(96,72), width=32, levels=3, freeze=2,
         steps=150, epoch_steps=30, bs=12, ratio=2, views=1, lr=1e-2, stage1=.5, stage2=.5,
