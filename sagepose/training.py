@@ -694,6 +694,17 @@ def _refuse(cfg, sk, model):
         raise ConfigError(f"skeleton {sk.name!r} has no limbs, which hide={cfg.hide} and cutmix={cfg.cutmix} "
                           "follow; give `limbs`, or use hide=joint cutmix=0")
 
+# %% ../nbs/31_training.ipynb #36bd76a6
+def _worth_saying(cfg, sets, sk):
+    "What the first lines of the log say of a run, beyond how long it is"
+    out,n = [],start_steps(cfg)
+    if not sets.val: out.append('no `val`: PCK and the best model are judged on the labelled people themselves')
+    if not sk.torso: out.append(f'unit of PCK: {pck_unit(sk)}')
+    if cfg.semi and cfg.swept and n<100 and not cfg.init: out.append(
+        f'stage 0, labels alone, ends after {n} steps: a network that still learns teaches its mistakes. Give it '
+        f'more `steps`, larger `stage1` and `stage2`, or one that has learned already (`init`){faq("no-gain")}')
+    return out
+
 # %% ../nbs/31_training.ipynb #ac0a3c92
 class PoseTask:
     "All that a run of `cfg` needs; `learner()` makes its fastai Learner"
@@ -717,9 +728,7 @@ class PoseTask:
         if not cfg.sigma: self.cfg = replace(cfg, sigma=auto_sigma(self.hm))
         self.model.ce = self.cfg.sigma if cfg.loss=='ce' else 0.      # see `answers`
         self.device = best_device(cfg.device); _warm(cfg, self.device)
-        own = 'no `val`: PCK and the best model are judged on the labelled people themselves'
-        self.notes = [own]*(not self.sets.val)+[f'unit of PCK: {pck_unit(self.sk)}']*(not self.sk.torso)
-        self._loaders()
+        self.notes = _worth_saying(cfg, self.sets, self.sk); self._loaders()
 
 # %% ../nbs/31_training.ipynb #1711f1bc
 @patch
