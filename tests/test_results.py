@@ -264,11 +264,12 @@ def test_beside_other_methods():
     sets = [pd.concat([read_results(root/f'results/{n}.json').data for n in ns.split()]) for ns in
             ('demo_baselines demo_anew', 'lsp14_100_128_baselines lsp14_100_128_anew', 'lsp14_100_256_baselines')]
     later,uda = (read_results(root/f'results/lsp14_100_128_{n}.json').data for n in ('fixmatch','uda'))    # each from a common stage 0
+    drawn = read_results(root/'results/demo_uda.json').data
     def cell(d, a):
         have = lambda d: v if len(v := by_seed(d, a).reindex([0,1,2]).dropna())==3 else None
         if (v := have(d)) is not None: return num(v.mean())
-        for mark,other in (('‡',later), ('§',uda)):
-            if d is sets[1] and (v := have(other)) is not None: return f'{num(v.mean())} {mark}'
+        for mark,other,to in (('‡',later,1), ('§',uda,1), ('§',drawn,0)):
+            if d is sets[to] and (v := have(other)) is not None: return f'{num(v.mean())} {mark}'
         return ''
     for title,a in methods.items():
         row = f'| {title} | '+' | '.join(cell(d, a) for d in sets)+' |'
@@ -276,13 +277,15 @@ def test_beside_other_methods():
     c = difference(later, 'UDA', 'method'); assert c.n==3
     fresh = read_results(root/'results/lsp14_100_128_fresh.json').data
     e = difference(pd.concat([uda, fresh]), 'UDA with cameras', 'method'); assert e.n==9
-    assert f'**UDA** is {span(c)[1:]} above it at 128x128 without cameras (three seeds) and {span(e)[1:]} with them (nine)' in flat
+    f = difference(drawn, 'UDA with cameras', 'method'); assert f.n==9
+    assert (f'**UDA** is {span(c)[1:]} above it at 128x128 without cameras (three seeds); with them it is {span(f)[1:]} above it '
+            f'on generated people and {span(e)[1:]} at 128x128 (nine seeds each)') in flat
     all_nine = pd.concat([sets[1][~((sets[1].arm=='labels only')&(sets[1].seed>4))], fresh]); a = difference(all_nine, 'begins anew', 'method')
     low = f'{100*a.lo:.1f}'.replace('0.', '.')       # -.0
     assert a.n==9 and f'is {num(a.mean)} [{low}, {num(a.hi)}] above the method there (nine)' in flat
     assert f"over nine it has {num(by_seed(all_nine, 'method').mean())}" in flat
-    was = [num(by_seed(d, 'method')[[0,1,2]].mean()) for d in (later,uda)]
-    assert f'where the method has {was[0]}; § likewise on another machine, where it has {was[1]}.' in flat
+    was = [num(by_seed(d, 'method')[[0,1,2]].mean()) for d in (later,drawn,uda)]
+    assert f'where the method has {was[0]}; § likewise on another machine, where it has {was[1]} and {was[2]}.' in flat
 
 def test_fixmatch_with_cameras():
     d,l,g = (read_results(root/f'results/{n}.json').data for n in ('demo_baselines','lsp14_100_128_baselines','lsp14_100_256_baselines'))
