@@ -110,6 +110,7 @@ class DualTask(SelfTask):
     "A run of two students that teach each other"
     labels_cb,views_cb = BothStudents,CrossTeaching
     def __init__(self, cfg, model=None, sets=None, seed_model=True):
+        if cfg.semi and cfg.swept: raise ConfigError('two students teach each other in each step; use online=true')
         sets,runs = sets or PoseSets(cfg),cfg.init.split(',') if cfg.init else ['','']
         if len(runs)!=2:
             raise ConfigError(f"init={cfg.init!r}: two students that start from one run would stay "

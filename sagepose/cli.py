@@ -491,7 +491,7 @@ def people_cmd(a):
     at = quote(str(out)); val = f'val={at}/val.json '*(a.val>0)
     print(f"""{a.labelled+a.unlabelled+a.val} people are in {out}; to start from them, and to keep them as half of each batch:
   sagepose train semi=false rounds=0 labelled={at}/labelled.json {val}out=runs/start
-  sagepose train semi=false init=runs/start labelled=labels.json extra={at}/labelled.json out=runs/mine""")
+  sagepose train semi=false rounds=0 init=runs/start labelled=labels.json extra={at}/labelled.json out=runs/mine""")
     return 0
 
 # %% ../nbs/41_cli.ipynb #5290de6c

@@ -78,7 +78,7 @@ def cpu_cores():
 @dataclass
 class _Semi:
     "semi-supervision"
-    semi:bool=True          # False: labels only, the same loop
+    semi:bool=True          # False: labels only, the same loop and lr cycles (one cycle: rounds=0)
     ratio:int=3             # unlabelled people for a labelled one
     lambda_u:float=3.       # weight of consistency after the ramp
     stage1:float=.3         # pseudo-labels start: share of the run
@@ -88,8 +88,8 @@ class _Semi:
     target:str='render'     # what the student is asked for: soft, sharp or render
     decay_geo:float=.98     # EMA of the geometry teacher
     decay_app:float=.99     # EMA of the appearance teacher, which is evaluated and saved
-    own_stats:int=0         # steps between updates of teachers' own batch norms; 0: the student's
-    freeze_bn:bool=False    # keep the student's batch-norm statistics once pseudo-labels start?
+    own_stats:int=0         # steps between updates of teachers' own batch norms (online=true); 0: the student's
+    freeze_bn:bool=False    # keep the student's batch-norm statistics once pseudo-labels start? with lr=3e-3 or less
 
 # %% ../nbs/30_config.ipynb #84afcecb
 @dataclass
@@ -110,7 +110,7 @@ class _Belief:
 class _Gates:
     "gates"
     gate:str='adaptive'     # adaptive, shared, soft, flex, free, fixed, none (nor instance), oracle
-    instance:str='none'     # a person's score: mean of p; agree: times teachers' OKS; none: no gate
+    instance:str='none'     # a gate for people, by mean (of p) or agree (times teachers' OKS); none
     tau_ins:float=.7        # most that the instance gate asks for
     tau_kpt:float=.9        # most that a keypoint gate asks for
     beta:float=.25          # keypoint threshold: mean - beta * deviation
@@ -128,7 +128,7 @@ class _Gates:
 @dataclass
 class _Sweeps:
     "sweeps"
-    refresh:int=0           # epochs between sweeps that redo all pseudo-labels; 0: every step
+    refresh:int=0           # epochs between sweeps that redo all pseudo-labels; 0: as rounds says
     rounds:int=2            # lr cycles after stage 0, sweep before each if refresh=0; 0: one in all
     online:bool=False       # ask the teachers in each step, whatever `refresh` and `rounds` say
     sweep_views:int=2       # views of a person that each teacher averages in a sweep
@@ -162,7 +162,7 @@ class _Views:
     camera:float=.5         # chance of a random camera for a view: lens, tilt, from above, spline
     cameras:str=''          # only these, e.g. above,fisheye; empty: all that there are
     cutout:int=0            # at most so many hidden keypoints a view, 0: none
-    hide:str='joint'        # what is hidden: joint, limb, random (boxes), or akm: hard joints first
+    hide:str='joint'        # what is hidden, with cutout: joint, limb, random (boxes), or akm: hard joints first
     cutmix:float=0.         # chance that limbs of other people are pasted along a view's limbs
     lab_photo:float=3.      # weak photometric strength of labelled crops
     lab_rot:float=45.       # degrees of labelled crops
@@ -330,7 +330,7 @@ def check_config(cfg, where='config'):
     if not cfg.out.strip(): raise ConfigError(f"{where}: out is empty; name the folder to write into")
     if cfg.workers<-2: raise ConfigError(f"{where}: workers={cfg.workers} should be -2, -1, 0 or more")
     if cfg.stage2<cfg.stage1: raise ConfigError(
-        f"{where}: stage2={cfg.stage2} comes before stage1={cfg.stage1}")
+        f"{where}: stage2={cfg.stage2} comes before stage1={cfg.stage1}; set both")
     _check_people(cfg, where)
     if cfg.fda+cfg.adain>1: raise ConfigError(
         f"{where}: fda={cfg.fda} and adain={cfg.adain} are chances of one crop; together at most 1")

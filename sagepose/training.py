@@ -89,7 +89,7 @@ def _nobody(cfg):
     "What to say where nobody is unlabelled"
     return (f"{cfg.labelled}: pool=true takes the people that are not among the labelled ones, and there are none; "
             "name the labelled ones (labelled_ids), or give `unlabelled`" if cfg.pool else
-            "no unlabelled people: set `unlabelled` to a COCO JSON or a folder, or semi=false to train on labels only")
+            "no unlabelled people: set `unlabelled` to a COCO JSON or a folder, or semi=false rounds=0 to train on labels only")
 
 # %% ../nbs/31_training.ipynb #a6a66d7e
 def _match(u, r, ids=True):
@@ -700,9 +700,11 @@ def _worth_saying(cfg, sets, sk):
     out,n = [],start_steps(cfg)
     if not sets.val: out.append('no `val`: PCK and the best model are judged on the labelled people themselves')
     if not sk.torso: out.append(f'unit of PCK: {pck_unit(sk)}')
-    if cfg.semi and cfg.swept and n<100 and not cfg.init: out.append(
+    if sweeps(cfg) and n<100 and not cfg.init: out.append(
         f'stage 0, labels alone, ends after {n} steps: a network that still learns teaches its mistakes. Give it '
         f'more `steps`, larger `stage1` and `stage2`, or one that has learned already (`init`){faq("no-gain")}')
+    if cfg.semi and cfg.hide!='joint' and not cfg.cutout: out.append(
+        f'hide={cfg.hide} hides nothing with cutout=0; with cutout=4 it hides up to four')
     return out
 
 # %% ../nbs/31_training.ipynb #ac0a3c92

@@ -151,7 +151,7 @@ def test_what_is_worth_having():
     for said in ('{} → {} on generated people and {} → {} on LSP'.format(*map(num, seen)),
                  f'{found[0]} % are found instead of {found[1]} %, for {cost(c)} points on generated people and {cost(e)} on LSP',
                  f"({span(difference(drop, 'priors', 'no priors'))} on LSP)",
-                 f'all mechanisms at once cost {num(-everything.mean)} points on LSP'): assert said in flat, said
+                 f'all mechanisms at once cost {cost(everything)} points on LSP'): assert said in flat, said
     brings_nothing = {'one teacher, one view','two strong views','three strong views','a gate for whole people too',
         'a fixed threshold of .5','the plain mean of the two beliefs','agreement of the teachers in gate and fusion','style transfer',
         'limb CutMix (on .3 of the views; real: .5)'}
@@ -282,7 +282,7 @@ def test_beside_other_methods():
             f'on generated people and {span(e)[1:]} at 128x128 (nine seeds each)') in flat
     all_nine = pd.concat([sets[1][~((sets[1].arm=='labels only')&(sets[1].seed>4))], fresh]); a = difference(all_nine, 'begins anew', 'method')
     low = f'{100*a.lo:.1f}'.replace('0.', '.')       # -.0
-    assert a.n==9 and f'is {num(a.mean)} [{low}, {num(a.hi)}] above the method there (nine)' in flat
+    assert a.n==9 and f'is {num(a.mean)} [{low}, {num(a.hi)}] above the method (nine)' in flat
     assert f"over nine it has {num(by_seed(all_nine, 'method').mean())}" in flat
     was = [num(by_seed(d, 'method')[[0,1,2]].mean()) for d in (later,drawn,uda)]
     assert f'where the method has {was[0]}; § likewise on another machine, where it has {was[1]} and {was[2]}.' in flat

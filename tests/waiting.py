@@ -66,7 +66,7 @@ def looks():
     return waits(lambda: l(gpu(4,3,*crop, dtype=torch.uint8)))
 
 def judge(**more):
-    h = gpu(4,14,*hm); j = Judge(override(PoseConfig(sigma=1.), **more), lsp14)
+    h = gpu(4,14,*hm); j = Judge(override(PoseConfig(), recipe='plain', sigma=1., **more), lsp14)
     if more: j.priors = Priors(lsp14)
     j = j.to('cuda')
     def step(): e = j(belief(h, crop), belief(h, crop)); j.update(e); return j.weigh(e)
