@@ -183,7 +183,11 @@ studies.update(
     calibration=Study('Does a calibrated confidence help?', {
         'raw peaks':'semi calibrate=none', 'logistic':'semi calibrate=logistic',
         'logistic, weighs teachers':'semi calibrate=logistic trust=correct'},
-        '', ('use',), _kept))
+        '', ('use',), _kept),
+    losses=Study('Gaussian mean squared error or spatial cross-entropy?', {
+        **{f'{l}{n}':f'labels loss={l}{a}' for n,a in {
+            '':'', ', rate .001':' lr=.001', ', rate .03':' lr=.03'}.items() for l in ('mse','ce')},
+        **{f'{l}, method':f'semi loss={l}' for l in ('mse','ce')}}, 'mse', (), _gate))
 
 # %% ../nbs/50_ablations.ipynb #398a3738
 _adds = {'structure':'priors=true structure=true silence=1.5',
@@ -213,7 +217,7 @@ def _recipe(name, skip='bs lr stage1 stage2 sweep_views', **kw):
     v = {k:v for k,v in (recipes[name]|kw).items() if k not in skip.split()}
     return ' '.join(['semi', *(f'{k}={v[k]}' for k in sorted(v))])
 
-studies['written'] = Study('Is the whole method, with the numbers of its text, better than the recipe?', {
+studies['written'] = Study('Is the first design, every mechanism and number of it, better than the recipe?', {
     'recipe rounds':_recipe('rounds'), 'recipe anew':_recipe('anew'), 'labels only':'labels', 'as written':_recipe('written'),
     'as written, fast teachers':_recipe('written', decay_geo=.98, decay_app=.99)},
     '', ('use','drift','recover','ap'), ('coverage','kept_accuracy','drift/share','recover/covered'))
@@ -930,7 +934,7 @@ def arm_colours(study):
     import seaborn as sns
     from sagepose.visuals import palette
     own = {l:a for l,a in study.arms.items() if a in ('labels','semi','oracle','all')}
-    if 'nothing kept' in study.arms: own['nothing kept'] = 'control'
+    own |= {l:c for l,c in (('nothing kept','control'),('oracle gate','oracle')) if l in study.arms}
     rest = iter([*sns.color_palette('Dark2', 8).as_hex()[1:], *sns.color_palette('tab20b', 20).as_hex()])
     return {l:palette[own[l]] if l in own else next(rest) for l in study.arms}
 
@@ -969,11 +973,12 @@ def show_curves(
     metrics = [m for m in metrics if (df.metric==m).any()]
     d = df.assign(run=df.step/df.groupby(['arm','seed']).step.transform('max'),
                   value=100*df.value).reset_index(drop=True)
+    arms = [a for a in study.arms if (df.arm==a).any()]     # one colour and one dash in all panels
     fig,axs = plt.subplots(1, len(metrics), figsize=(2.5*len(metrics)+1.6, 2.6),
                            dpi=80, squeeze=False)
     for ax,m in zip(axs[0], metrics):
-        sns.lineplot(d[d.metric==m], x='run', y='value', hue='arm', style='arm',
-                     palette=arm_colours(study), ax=ax, errorbar=band,
+        sns.lineplot(d[d.metric==m], x='run', y='value', hue='arm', style='arm', hue_order=arms,
+                     style_order=arms, palette=arm_colours(study), ax=ax, errorbar=band,
                      lw=1.2, legend=m==metrics[0])
         if m=='pck':    # without the first, steep part
             ax.set_ylim(bottom=d.value[d.metric==m].quantile(.2)-1)

@@ -515,6 +515,10 @@ def _wanted(anns, d, sk, skeleton, say):
     kinds = {a.get('category_id') for a in use}
     if not sk and len(kinds)>1: say('warning', 'category', '', f'boxes of {len(kinds)} categories, which '
                                     'are all used; is each of them one of the people?')
+    known = {str(c.get('id')) for c in categories(d)}
+    lost = [a['category_id'] for a in anns if str(a.get('category_id', next(iter(known), ''))) not in known]
+    if lost and len(use)<len(anns): say('warning', 'category', '', f"{len(lost)} annotations are of a category that "
+        f"`categories` does not list, the first of {lost[0]!r}; they are not used")
     for c in [c for c in categories(d) if sk and c.get('keypoints') and c.get('id') not in kinds]:
         n = sum(a.get('category_id')==c.get('id') and not a.get('iscrowd') for a in anns)
         if n: say('warning', 'category', f"category {c['id']}", f"{n} annotations of {c.get('name')!r}, which has "

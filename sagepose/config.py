@@ -443,7 +443,8 @@ def show_stages(cfg, ax=None):
     ax.plot(x, lam, c=c); right.step(x, v, c=d, ls='--', where='post')
     end = max(cfg.stage3,cfg.stage2) if cfg.priors else 1
     parts = [(0,cfg.stage1,'0: labels'), (cfg.stage1,cfg.stage2,'1: pseudo-labels'),
-             (cfg.stage2,end,'2: strong views'), (end,1,'3: structure')] if cfg.semi else [(0,1,'0: labels')]
+             (cfg.stage2,end,'2: all views' if cfg.stage1<cfg.stage2 else '1 and 2: pseudo-labels'),
+             (end,1,'3: structure')] if cfg.semi else [(0,1,'0: labels')]
     for i,(a,b,n) in enumerate(p for p in parts if p[1]>p[0]):
         high = 1.05+.13*(i%2)       # neighbours at two heights
         ax.axvspan(a, b, color='#808080', alpha=.08*int(n[0]), lw=0)

@@ -99,11 +99,12 @@ def show_fusion(
     from sagepose.visuals import show_heatmaps,palette
     fs = ([fuse(g, a, crop, T)[0] for T in Ts]
           +([] if far is None else [fuse(g, a, crop, Ts[0], far=far)[0]]))
-    fig,axs = plt.subplots(1, 2+len(fs), figsize=(1.5*(2+len(fs)), 1.5*crop[0]/crop[1]+.25), dpi=80)
+    fig,axs = plt.subplots(1, 2+len(fs), figsize=(1.5*(2+len(fs)), 1.5*crop[0]/crop[1]+.4), dpi=80)
     names = (['geometry','appearance']+[f'fused, T={T:g}' for T in Ts]
-             +['fused, settled']*(far is not None))
+             +[f'fused, far={far}']*(far is not None))
     for ax,b,n in zip(axs, [g,a]+fs, names):
-        show_heatmaps(img, b.hm[0], sk, ax, top=1, joints=joints, title=n,
-                      frame=palette[n.split(',')[0]])
+        top = b.hm[0] if joints is None else b.hm[0,joints]
+        show_heatmaps(img, b.hm[0], sk, ax, top=1, joints=joints, frame=palette[n.split(',')[0]],
+                      title=f'{n}\npeak {top.max():.2f}')
     fig.tight_layout(pad=.3)
     return fig

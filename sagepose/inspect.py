@@ -9,6 +9,7 @@ __all__ = ['open_run', 'step_of', 'draw_weights', 'show_belief', 'show_student',
 
 # %% ../nbs/33_inspect.ipynb #f2805b78
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 import numpy as np, torch, pandas as pd
@@ -17,6 +18,7 @@ from .geometry import *
 from .models import *
 from .fusion import *
 from .config import *
+from .refresh import expand, label_file, person_keys, read_labels
 from .training import *
 from .runs import load_checkpoint, two_teachers
 
@@ -29,6 +31,12 @@ def _restore(learn, s):
     t.n,(t.geo.own,t.app.own) = s['n'],s['own']
     if 'judge' in s: learn.pseudo_labels.judge.load_state_dict(s['judge'])
 
+def _taught(run, step, ps):
+    "The pseudo-labels of the sweep of `step` for all of `ps`; `None` where there are none for them"
+    f = run/'pseudo_labels' if step is None else label_file(run/'pseudo_labels', step)
+    try: return read_labels(f, person_keys(ps)) if f.is_file() else None
+    except SagePoseError: return None       # of other people
+
 # %% ../nbs/33_inspect.ipynb #52f1c895
 def open_run(
     run,            # folder that `train` wrote
@@ -40,15 +48,16 @@ def open_run(
     run = Path(run); ck = load_checkpoint(run)
     if ck is None: raise SagePoseError(f"{run}: no checkpoint here; give the folder of a run")
     s = two_teachers(ck, run); model,_ = load_model(run if (run/'model.yaml').exists() else run/'best', model)
-    cfg = override(read_config(run/'config.yaml'),
-                   **dict(semi=True, device='cpu', init='', freeze=0, pretrained='none', refresh=0,
-                          online=True, fresh=False)|kw)
-    sets = PoseSets(cfg); n = len(sets.unlabelled)
+    was = read_config(run/'config.yaml')
+    cfg = override(was, **dict(semi=True, device='cpu', init='', freeze=0, pretrained='none', refresh=0,
+                               online=True, fresh=False)|kw)
+    sets = PoseSets(cfg); n = len(sets.unlabelled); taught = _taught(run, s.get('swept'), sets.unlabelled)
     if isinstance(people, int): people = np.random.default_rng(seed).permutation(n)[:people]
     sets.unlabelled = sets.unlabelled[people]
     if sets.reference is not None: sets.reference = sets.reference[people]
     learn = PoseTask(cfg, model, sets).learner()
-    _restore(learn, s)
+    _restore(learn, s); learn.looks = cfg.sweep_views if was.swept else 1
+    if taught: learn.pseudo_labels.labels = {n:v[people] for n,v in taught.items()}
     return learn
 
 # %% ../nbs/33_inspect.ipynb #1014924a
@@ -79,17 +88,24 @@ def step_of(
     t,teach,idx = learn.task,learn.teachers,list(idx); dev = next(learn.model.parameters()).device
     if not hasattr(teach,'geo'): teach.before_fit()
     with _frozen(learn, seed) as p:
-        x = torch.stack([p.data[(i,seed*1009+i)][0] for i in idx]).to(dev)
+        data,n = copy(p.data),getattr(learn, 'looks', 1)
+        data.views = data.views[:1]+data.views[1:2]*n+data.views[2:]    # `n` for the appearance teacher
+        x = torch.stack([data[(i,seed*1009+i)][0] for i in idx]).to(dev)
         x,i = normalise(x, t.mean, t.std),torch.tensor(idx, device=dev)
         p.judge.to(dev)
         if p.ref is not None: p.ref = tuple(r.to(dev) for r in p.ref)
-        learn.pl = e = dict(p.estimate(x, teach), x=x, i=i, lam=1., m=t.cfg.views)
+        e = dict(p.estimate(x, teach, n), x=x, i=i, lam=1., m=t.cfg.views)
         if p.gates.kpt.stats.n==0: p.judge.update(e)
-        learn.pl = p.weigh(e, i)
+        learn.pl = p.weigh(e, i) if p.labels is None else _as_taught(e, p.labels, i)
         _student(learn, x)
         return _for_eyes(learn.pl, learn, p)
 
 # %% ../nbs/33_inspect.ipynb #eb39fd59
+def _as_taught(e, labels, i):
+    "The beliefs `e` with what the sweep said of the people `i`; the heatmaps are those of `e`"
+    d = expand({n:v.to(i.device)[i] for n,v in labels.items()})
+    return dict(e, **d, taught=True)|{n:d[n]._replace(hm=e[n].hm) for n in ('geo','app','fused')}
+
 def _student(learn, x):
     "Strong views, the student's answers to them and its targets, into `learn.pl`"
     pl,sv = learn.pl,learn.strong_views
@@ -151,13 +167,14 @@ def _belief_row(pl, i, axs):
     "The seven pictures of `show_belief`"
     from sagepose.visuals import show_pose,show_heatmaps,palette
     js = _ends(pl['sk']); top = max(_top(pl[b].hm[i], js) for b in ('geo','app','fused'))
+    now = ', now' if pl.get('taught') else ' believes'      # said in a sweep, drawn anew
     def heat(b, ax, t):
-        show_heatmaps(pl['img'][i], pl[b].hm[i], pl['sk'], ax, top, js, t, palette[t.split()[0]])
+        show_heatmaps(pl['img'][i], pl[b].hm[i], pl['sk'], ax, top, js, t, palette[t.split()[0].strip(',')])
     show_pose(pl['img'][i], ax=axs[0], title='the crop')
     show_pose(pl['geo_view'][i], ax=axs[1], title='geometry sees', frame=palette['geometry'])
-    heat('geo', axs[2], 'geometry believes')
+    heat('geo', axs[2], 'geometry'+now)
     show_pose(pl['app_view'][i], ax=axs[3], title='appearance sees', frame=palette['appearance'])
-    heat('app', axs[4], 'appearance believes')
+    heat('app', axs[4], 'appearance'+now)
     heat('fused', axs[5], 'fused')
     draw_weights(pl, i, axs[6])
 

@@ -47,8 +47,8 @@ def to_rgb8(
     x = x[...,:3] if x.shape[-1]==4 else x.repeat(3, -1) if x.shape[-1]==1 else x
     if x.dtype==np.uint16: return (x>>8).astype(np.uint8)
     if x.dtype.kind=='f':
-        if not np.isfinite(x).all() or x.max()>2: raise SagePoseError(
-            f"an image of floats up to {x.max():g}; they should be 0 to 1, or give bytes")
+        if not np.isfinite(x).all() or x.max()>2 or x.min()<-.5: raise SagePoseError(
+            f"an image of floats from {x.min():g} to {x.max():g}; they should be 0 to 1, or give bytes")
         return (x*255).round().clip(0,255).astype(np.uint8)
     if x.dtype==bool: return x.astype(np.uint8)*255
     if x.min()<0 or x.max()>255: raise SagePoseError(

@@ -228,8 +228,9 @@ def _prepare(cfg, resume, overwrite):
 
 # %% ../nbs/32_runs.ipynb #01428a4f
 def _made(task, cfg, model, ck):
-    "What makes the Learner; a run that goes on has weights of its own, and needs no `init`"
+    "What makes the Learner; a run that goes on has weights of its own, and needs no `init` but to begin anew"
     own = Path(cfg.out)/'best'
+    if cfg.fresh and cfg.init and Path(cfg.init).exists(): return task(cfg, model)
     return task(cfg, model, init=own) if ck and cfg.init and (own/'model.yaml').exists() else task(cfg, model)
 
 def _alone():
@@ -418,7 +419,7 @@ def show_run(
     fig,axs = plt.subplots(1, 3, figsize=(8,2.5), dpi=80, sharex=True, width_ratios=(1,1.3,1)); a,b,c = axs
     a.plot(x, get('pck'), c=palette['semi'], marker='.'); a.set_ylabel('PCK@.2, validation')
     for k,col,l in _drawn: draw(b, k, col, l, '-' if 'acc' in k else '--')
-    b.set(ylabel='share of pseudo-labels', ylim=(0,1))
+    b.set(ylabel='share of pseudo-labels', ylim=(-.03,1.03))
     draw(c, 'loss', 'labels', 'labels'); draw(c, 'loss_u', 'student', 'strong views')
     c.set(ylabel='loss', yscale='log'); _plain_numbers(c)
     for ax,n in ((b,3),(c,2)):      # legends above, where no curve is

@@ -161,7 +161,7 @@ class PoseBatch(Callback):
                                 rot=self.cfg.lab_rot, scale=self.cfg.lab_scale)
             x,kp,v = w.image(x, self.pad),w.kpts(kp, self.sk),w._swap(vis, self.sk)
             if self.cfg.lab_cutout:
-                x,_ = joint_cutout(x, kp, (0,self.cfg.lab_cutout), generator=self.gen_l)
+                x,_ = joint_cutout(x, kp, (0,self.cfg.lab_cutout), p=((v>0)&in_frame(kp, c)).float(), generator=self.gen_l)
         else: v = vis
         ok = ((v>0)&in_frame(kp, c)).float()
         self.learn.xb = (_cl(x, self.cfg),)

@@ -281,3 +281,10 @@ def test_all_studies_in_short_form(tmp_path, monkeypatch, capsys):
 def test_arm_with_a_threshold_for_a_joint():
     cfg = PoseConfig(); s = short_spec(cfg, 'semi tau_joint=left_hip:.2')
     assert s=='semi tau_joint=left_hip:0.2' and arm_config(cfg, s).tau_joint==dict(left_hip=.2)
+
+def test_who_begins_anew_has_the_weights_of_init(tmp_path):
+    from sagepose.runs import _made
+    (tmp_path/'out'/'best').mkdir(parents=True); (tmp_path/'out'/'best'/'model.yaml').touch(); (tmp_path/'init').mkdir()
+    how = lambda **kw: Path(_made(lambda c, m, init=None: init or c.init,
+                                  override(PoseConfig(), out=tmp_path/'out', init=tmp_path/'init', **kw), None, ck=True))
+    assert how(rounds=1, fresh=True)==tmp_path/'init' and how()==tmp_path/'out'/'best'

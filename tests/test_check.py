@@ -163,6 +163,12 @@ def test_crowds_and_empty_people_are_skipped(folder):
     rep = check_data(save(folder, d))
     assert rep.ok and rep.sizes['labelled']=='a.json, 3 images, 1 persons, 1 without a labelled joint'
 
+def test_a_category_that_nobody_lists(folder):
+    d = coco(range(9)); d['categories'] += [dict(id=2, name='dog')]
+    for a in d['annotations'][:4]: a['category_id'] = 99
+    rep = check_data(save(folder, d))
+    assert [f.kind for f in rep.warnings]==['category'] and '4 annotations are of a category' in rep.warnings[0].message
+
 def test_a_category_that_is_left_out_is_named(folder):
     d = coco(range(3)); dog = dict(id=2, name='dog', keypoints=['nose','tail'], skeleton=[])
     d['annotations'] += [dict(id=9, image_id=0, category_id=2, bbox=[1,1,9,9], keypoints=[2,2,2,3,3,2])]
