@@ -515,8 +515,8 @@ def _wanted(anns, d, sk, skeleton, say):
     kinds = {a.get('category_id') for a in use}
     if not sk and len(kinds)>1: say('warning', 'category', '', f'boxes of {len(kinds)} categories, which '
                                     'are all used; is each of them one of the people?')
-    known = {str(c.get('id')) for c in categories(d)}
-    lost = [a['category_id'] for a in anns if str(a.get('category_id', next(iter(known), ''))) not in known]
+    known = [c.get('id') for c in categories(d)]
+    lost = [a['category_id'] for a in anns if 'category_id' in a and a['category_id'] not in known]
     if lost and len(use)<len(anns): say('warning', 'category', '', f"{len(lost)} annotations are of a category that "
         f"`categories` does not list, the first of {lost[0]!r}; they are not used")
     for c in [c for c in categories(d) if sk and c.get('keypoints') and c.get('id') not in kinds]:

@@ -33,8 +33,8 @@ def _restore(learn, s):
 
 def _taught(run, step, ps):
     "The pseudo-labels of the sweep of `step` for all of `ps`; `None` where there are none for them"
-    f = run/'pseudo_labels' if step is None else label_file(run/'pseudo_labels', step)
-    try: return read_labels(f, person_keys(ps)) if f.is_file() else None
+    if step is None or not (f := label_file(run/'pseudo_labels', step)).exists(): return None
+    try: return read_labels(f, person_keys(ps))
     except SagePoseError: return None       # of other people
 
 # %% ../nbs/33_inspect.ipynb #52f1c895
@@ -77,6 +77,12 @@ def _bytes(x, mean, std):
     "Network input back to pictures (...,3,H,W) uint8"
     return (denormalise(x, mean, std)*255).round().to(torch.uint8).cpu()
 
+# %% ../nbs/33_inspect.ipynb #ca2d143f
+def _as_taught(e, labels, i):
+    "The beliefs `e` with what the sweep said of the people `i`; the heatmaps are those of `e`"
+    d = expand({n:v.to(i.device)[i] for n,v in labels.items()})
+    return dict(e, **d, taught=True)|{n:d[n]._replace(hm=e[n].hm) for n in ('geo','app','fused')}
+
 # %% ../nbs/33_inspect.ipynb #4f07329e
 @torch.no_grad()
 def step_of(
@@ -101,11 +107,6 @@ def step_of(
         return _for_eyes(learn.pl, learn, p)
 
 # %% ../nbs/33_inspect.ipynb #eb39fd59
-def _as_taught(e, labels, i):
-    "The beliefs `e` with what the sweep said of the people `i`; the heatmaps are those of `e`"
-    d = expand({n:v.to(i.device)[i] for n,v in labels.items()})
-    return dict(e, **d, taught=True)|{n:d[n]._replace(hm=e[n].hm) for n in ('geo','app','fused')}
-
 def _student(learn, x):
     "Strong views, the student's answers to them and its targets, into `learn.pl`"
     pl,sv = learn.pl,learn.strong_views

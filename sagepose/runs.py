@@ -230,8 +230,8 @@ def _prepare(cfg, resume, overwrite):
 def _made(task, cfg, model, ck):
     "What makes the Learner; a run that goes on has weights of its own, and needs no `init` but to begin anew"
     own = Path(cfg.out)/'best'
-    if cfg.fresh and cfg.init and Path(cfg.init).exists(): return task(cfg, model)
-    return task(cfg, model, init=own) if ck and cfg.init and (own/'model.yaml').exists() else task(cfg, model)
+    anew = cfg.fresh and Path(cfg.init).exists()
+    return task(cfg, model, init=own) if ck and cfg.init and not anew and (own/'model.yaml').exists() else task(cfg, model)
 
 def _alone():
     "Raise `SagePoseError` in a process that a launcher started beside others"

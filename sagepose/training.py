@@ -160,10 +160,10 @@ class PoseBatch(Callback):
             w = strong_geometry(len(x), c, self.gen_l,
                                 rot=self.cfg.lab_rot, scale=self.cfg.lab_scale)
             x,kp,v = w.image(x, self.pad),w.kpts(kp, self.sk),w._swap(vis, self.sk)
-            if self.cfg.lab_cutout:
-                x,_ = joint_cutout(x, kp, (0,self.cfg.lab_cutout), p=((v>0)&in_frame(kp, c)).float(), generator=self.gen_l)
         else: v = vis
         ok = ((v>0)&in_frame(kp, c)).float()
+        if self.training and self.cfg.lab_cutout:
+            x,_ = joint_cutout(x, kp, (0,self.cfg.lab_cutout), p=ok, generator=self.gen_l)
         self.learn.xb = (_cl(x, self.cfg),)
         self.learn.yb = (encode(kp, c, self.hm, self.cfg.sigma), ok, (v==2).float())
         self.learn.truth,self.learn.truth_view = (kp, vis),(kp, ok)
