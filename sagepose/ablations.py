@@ -222,6 +222,16 @@ studies['written'] = Study('Is the first design, every mechanism and number of i
     'as written, fast teachers':_recipe('written', decay_geo=.98, decay_app=.99)},
     '', ('use','drift','recover','ap'), ('coverage','kept_accuracy','drift/share','recover/covered'))
 
+# %% ../nbs/50_ablations.ipynb #61ea40f4
+_but = {'without structure':dict(priors=False, structure=False, silence=0.),
+        'without masks':dict(hide='joint', cutout=0, cutmix=0.), 'mild views':dict(strong=3., strong_n=0),
+        'the recipe\'s gates':dict(instance='none', seen='none', align=False, beta=.25, floor=0.),
+        'in sweeps':dict(online=False)}
+studies['leave_one_out'] = Study('Which part of the first design costs most?', {
+    'as written':_recipe('written'), 'its own rate':f"{_recipe('written')} lr=.003",
+    **{n:_recipe('written', **kw) for n,kw in _but.items()}},
+    '', ('use','drift'), ('coverage','kept_accuracy','drift/share'))
+
 # %% ../nbs/50_ablations.ipynb #eab8ac5f
 def why_not(
     cfg:PoseConfig,
@@ -718,7 +728,7 @@ def take_start(job, folder):
     f = job.folder
     if not folder.exists() or checkpoints(f): return
     f.mkdir(parents=True, exist_ok=True)
-    (f/'config.yaml').write_text(dump_config(job.cfg))
+    (f/'config.yaml').write_text(dump_config(job.cfg), encoding='utf-8')
     for n in ('best','checkpoint'): shutil.copytree(folder/n, f/f'{n}.part', dirs_exist_ok=True)
     for n in ('best','checkpoint'): shutil.rmtree(f/n, ignore_errors=True)     # of a copy that was killed
     for n in ('best','checkpoint'): (f/f'{n}.part').rename(f/n)     # the checkpoint last
@@ -774,7 +784,7 @@ def _close(job):
 # %% ../nbs/50_ablations.ipynb #4009d964
 _checked = set()    # what this process has found to be sound
 
-def _check(jobs, near, say):
+def _check(jobs, near, say, tests=()):
     "The data check for what `jobs` that did not begin learn from, once where they share it"
     new = [j.cfg for j in jobs if not (j.why or j.method.labels=='all' or (j.folder/'config.yaml').exists())]
     some = lambda c, ids: (c.labelled, ids, c.extra, c.val, c.root, c.skeleton)
@@ -784,8 +794,8 @@ def _check(jobs, near, say):
         if c.semi: keys[(*key, c.unlabelled, c.boxes)] = c
         elif not {key,some(c, '')}&semi: keys[key] = c      # labels of its own
     for k,c in keys.items():
-        k = *k,near,*(os.path.getmtime(f) for f in k if f and os.path.isfile(f))
-        if k not in _checked: say(check_run(c, near).raise_if_errors()); _checked.add(k)
+        k = *k,near,*map(str, tests); k = *k,*(os.path.getmtime(f) for f in k if f and os.path.isfile(f))
+        if k not in _checked: say(check_run(c, near, tests).raise_if_errors()); _checked.add(k)
 
 # %% ../nbs/50_ablations.ipynb #9139c3a6
 def run_study(
@@ -803,7 +813,7 @@ def run_study(
     say = (lambda *a: None) if quiet else (lambda *a: print(*a, flush=True))
     for d in devices: best_device(d)
     _stems(tests); cfg = whole_epochs(check_config(cfg)); jobs = plan(study, cfg, out, seeds)
-    if check: _check(jobs, near, say)
+    if check: _check(jobs, near, say, tests)
     open_study(out, cfg, name, study, tests, command or f'sagepose ablate {name}')
     say(f'{study.question}\n\n{show_plan(jobs).to_string(index=False)}\n')
     if len(devices)>1: _spread(devices, study, cfg, out, seeds, name, tests)
@@ -1162,8 +1172,8 @@ def _write(rep, out):
         save_results(rep, out)
         for n,f in rep.figures.items(): f.savefig(out/f'{rep.name}_{n}.png', dpi=110)
         pics = '\n\n'.join(f'![{n}]({rep.name}_{n}.png)' for n in rep.figures)
-        rep.path.write_text(f'# {rep.name}\n\n{rep.markdown()}\n\n{pics}\n')
-        (out/f'{rep.name}.html').write_text(rep.html())
+        rep.path.write_text(f'# {rep.name}\n\n{rep.markdown()}\n\n{pics}\n', encoding='utf-8')
+        (out/f'{rep.name}.html').write_text(rep.html(), encoding='utf-8')
     return rep
 
 # %% ../nbs/50_ablations.ipynb #05d5dccc

@@ -13,7 +13,7 @@ __all__ = ['commands', 'order', 'command', 'arg', 'parser', 'check_cmd', 'train_
 import argparse, io, json, os, re, shutil, sys
 from pathlib import Path
 from shlex import quote
-from .skeleton import SagePoseError, nearest
+from .skeleton import SagePoseError, make_folder, nearest
 from .config import *
 
 # %% ../nbs/41_cli.ipynb #af9cedc3
@@ -77,6 +77,11 @@ def _split(what):
     return (files or [None])[0],[o for o in what if '=' in o]
 
 # %% ../nbs/41_cli.ipynb #aef8ce34
+def _config_of(kv):
+    "The configuration of the run in the folder that `out=` says, if there is one"
+    f = Path(next((o[4:] for o in reversed(kv) if o.startswith('out=')), PoseConfig.out))/'config.yaml'
+    return f if f.is_file() else None
+
 def _where_it_lies(cfg, file, kv):
     "`cfg` of a run, which may have been moved or copied since, with the folder of its `file` as `out`"
     here = Path(file or '').parent
@@ -86,16 +91,16 @@ def _where_it_lies(cfg, file, kv):
 # %% ../nbs/41_cli.ipynb #022648e4
 @command(arg('what', nargs='*', metavar='[config.yaml] key=value',
              help='where to start from; what to change'),
-         arg('--resume', action='store_true', help='continue an unfinished run in the same folder'),
+         arg('--resume', action='store_true', help='continue an unfinished run; out=FOLDER says which'),
          _unchecked, _over, _near)
 def train_cmd(a):
     "Train a pose model with labelled and unlabelled people and write a run folder"
-    file,kv = _split(a.what); cfg = read_config(file, kv)
+    file,kv = _split(a.what); cfg = read_config(file or a.resume and _config_of(kv), kv)
     if a.resume: cfg = _where_it_lies(cfg, file, kv)
     from sagepose.runs import train
     try: out = train(cfg, resume=a.resume, overwrite=a.overwrite, check=not a.no_check, near=_level(a.near))
     except KeyboardInterrupt: return _stopped(cfg.out)
-    m = json.loads((out/'metrics.json').read_text())
+    m = json.loads((out/'metrics.json').read_text(encoding='utf-8'))
     b = m['best']
     print(f"PCK@.2 {100*m['pck']:.1f}, best {100*b['pck']:.1f} at step {b['step']:.0f}. "
           f"The run is in {out}; try\n  sagepose show {quote(str(out))}\n  sagepose predict {quote(str(out))} photo.jpg")
@@ -114,7 +119,7 @@ def _stopped(out):
 # %% ../nbs/41_cli.ipynb #dbc32474
 def _room(out, old):
     "Make the folder `out`, and remove the drawings `old`, once"
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     while old: old.pop().unlink()
 
 def _steps(run, out, n, seed, kv, old):
@@ -142,7 +147,8 @@ def _answers(run, out, n, seed, cfg, old):
 _files = 'labelled','labelled_ids','extra','unlabelled','boxes','reference','val','root','skeleton'
 
 @command(arg('run', help='folder of a run, finished or not'),
-         arg('moved', nargs='*', metavar='key=value', help='files that are elsewhere now: unlabelled=photos/'),
+         arg('moved', nargs='*', default=[], metavar='key=value',
+             help='files that are elsewhere now: unlabelled=photos/'),
          arg('--people', type=int, default=4, help='how many unlabelled people; and twice as many to answer for'),
          arg('--seed', type=int, default=0, help='which people'),
          arg('--out', help='folder to write into; default RUN/pictures'), _over)
@@ -194,7 +200,7 @@ def eval_cmd(a):
         val,root = _val_of(a.run); ps = read_coco(val, p.sk, a.root or root)    # as training read it
     r = evaluate(p, ps, a.flip)
     print(score_table(r))
-    if a.json: Path(a.json).write_text(json.dumps(no_nan(r), indent=1, allow_nan=False))
+    if a.json: Path(a.json).write_text(json.dumps(no_nan(r), indent=1, allow_nan=False), encoding='utf-8')
     return 0
 
 # %% ../nbs/41_cli.ipynb #977895bb
@@ -218,11 +224,13 @@ def predict_cmd(a):
           f"{r['out']}/predictions.json, predictions.csv"+f', {drawn}'*draw)
     if not (a.boxes or str(what).lower().endswith('.json')):
         print(f'Each {pic} was taken as one person; --boxes says where people are.')
+    if r['notes']: print(*r['notes'], sep='\n')
     if u := r['unsure']: print(f"{n(u,'person has','people have')} no keypoint of confidence {f'{unseen:g}'[1:]} or more: nothing is drawn there.")
     if b := r['without_box']:
         print(f"{n(b,pic)} {'has' if b==1 else 'have'} no box"+f" and {'is' if b==1 else 'are'} left out"*(pic=='picture'))
     return 0
 
+# %% ../nbs/41_cli.ipynb #9213f5ba
 def _skipped(bad):
     "Name pictures and boxes that were left out, on standard error"
     for m in bad[:10]: print(f'sagepose: skipped: {m}', file=sys.stderr)
@@ -300,8 +308,8 @@ def _demo_folder(out):
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out/_mark).exists())):
         raise SagePoseError(f"{out}: exists and was not made by `sagepose demo`; "
                             "name another folder (--out)")
-    shutil.rmtree(out, ignore_errors=True); out.mkdir(parents=True)
-    (out/_mark).write_text('made by `sagepose demo`, which will replace this folder\n')
+    shutil.rmtree(out, ignore_errors=True); make_folder(out)
+    (out/_mark).write_text('made by `sagepose demo`, which will replace this folder\n', encoding='utf-8')
     return out
 
 def _demo_runs(out, short, seed):
@@ -371,7 +379,7 @@ def demo_table(
     runs        # name -> folder
 ):              # text
     "What both runs reached, and at what price"
-    ms = {n:json.loads((Path(r)/'metrics.json').read_text()) for n,r in runs.items()}
+    ms = {n:json.loads((Path(r)/'metrics.json').read_text(encoding='utf-8')) for n,r in runs.items()}
     last = lambda k: lambda m: m['last'].get(k)
     cols = {'PCK@.2':lambda m: m['pck'], 'best':lambda m: m['best']['pck'], 'kept':last('coverage'),
             'right':last('accuracy'), 'kept right':last('kept_accuracy')}
@@ -612,6 +620,10 @@ def _dashed(p, argv):
             raise SagePoseError(f"{o} is a setting; settings have no dashes: {k}=VALUE")
 
 # %% ../nbs/41_cli.ipynb #331bf756
+def _unheard():
+    "Exit code where nobody reads any more, as after `| head`; what is left to write goes nowhere"
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()); return 141
+
 def main(
     argv=None   # arguments; default those of the process
 ):              # exit code: 0, 1 the check found errors, 2 the input cannot be used, 130 Ctrl-C
@@ -619,8 +631,14 @@ def main(
     import warnings
     warnings.filterwarnings('ignore')
     for k,v in (('MPLBACKEND','agg'), ('OMP_WAIT_POLICY','PASSIVE')): os.environ.setdefault(k, v)
-    try: return _run(sys.argv[1:] if argv is None else [str(a) for a in argv])
+    for s in (sys.stdout, sys.stderr):
+        if hasattr(s,'reconfigure'): s.reconfigure(errors='replace')     # a name's letters may be unknown
+    try:
+        try: return _run(sys.argv[1:] if argv is None else [str(a) for a in argv])
+        finally: sys.stdout.flush()
     except (SagePoseError,OSError) as e:
         if os.environ.get('SAGEPOSE_DEBUG'): raise
-        print(f'sagepose: error: {e}', file=sys.stderr); return 2
+        if isinstance(e, BrokenPipeError): return _unheard()
+        why = f'{e.filename}: {e.strerror}' if getattr(e,'filename',None) else e     # as the system says it
+        print(f'sagepose: error: {why}', file=sys.stderr); return 2
     except KeyboardInterrupt: print('\nsagepose: stopped', file=sys.stderr); return 130

@@ -20,7 +20,8 @@ from fastai.data.load import DataLoader
 from fastai.data.core import DataLoaders
 from .skeleton import *
 from .check import read_json, read_boxes, read_ids, lost_ids, read_text, categories, of_category
-from .check import with_results, first_other, picture_files, image_exts, video_hint, _share, _turn, _bad_name
+from .check import with_results, first_other, picture_files, image_exts, video_hint, unread_hint
+from .check import _share, _turn, _bad_name
 from .heatmaps import sent
 from .geometry import *
 from .augmentations import *
@@ -155,7 +156,7 @@ def _category_skeleton(d, path, skeleton, category, default=None):
 
 def _in_order(sk, cats, path):
     "Refuse a file one of whose categories has all keypoints of `sk` in another order"
-    have = [tuple(map(str, c['keypoints'])) for c in cats if c.get('keypoints')]
+    have = [tuple(map(str, c['keypoints'])) for c in cats if isinstance(c.get('keypoints'), list)]
     other = next((n for n in have if n!=sk.names and sorted(n)==sorted(sk.names)), None)
     if sk.names in have or not other: return
     raise SagePoseError(f"{path}: its keypoints come in another order: {first_other(other, sk)}; "
@@ -175,7 +176,7 @@ def _pose_set(anns, imgs, sk, root, path, labelled):
                                 f"skeleton {sk.name!r} has {k}; "
                                 "name the skeleton that fits (`skeleton=...`)"+faq('skeleton'))
         K = col('keypoints', np.float32, (3*k,)).reshape(n,k,3)
-        kp,vis = K[...,:2],K[...,2].astype(np.int64)
+        kp,vis = K[...,:2],_whole_vis(K[...,2], anns, path, sk)
         _finite(np.isfinite(kp).all(-1)|(vis<1), anns, path, [f'{n!r}' for n in sk.names])
         kp = np.where(vis[...,None]>0, kp, 0)       # what is written for a joint without a label says nothing
     _finite(np.isfinite(box)&([True,True,False,False]|(box>0)),
@@ -210,6 +211,15 @@ def _column(anns, path, name, t, shape=(), default=None):
             f"{path}: annotation {a.get('id',i)!r}: {name} is {str(a.get(name))[:60]}; "
             "`sagepose check` lists all")
 
+def _whole_vis(v, anns, path, sk):
+    "Visibilities (n,k) as numbers; refuses what is none, such as a confidence"
+    ok = np.isin(v, (0,1,2))
+    if ok.all(): return v.astype(np.int64)
+    i,j = np.argwhere(~ok)[0]
+    raise SagePoseError(f"{path}: annotation {anns[i].get('id',i)}: {sk.names[j]!r} has the visibility "
+        f"{v[i,j]:g} ({(~ok).any(1).sum()} such people); 0 is not labelled, 1 occluded, 2 visible; "
+        "`sagepose check` lists all")
+
 def _finite(ok, anns, path, names):
     "Refuse coordinates that are no numbers and boxes without area"
     if ok.all(): return
@@ -224,7 +234,8 @@ def image_files(folder):
     fs = picture_files(folder)
     if not fs:
         raise SagePoseError(f"{folder}: no images in this folder "
-                            f"(looked for {', '.join(image_exts)})"+video_hint(folder)+faq('data'))
+                            f"(looked for {', '.join(image_exts)})"+video_hint(folder)+unread_hint(folder)
+                            +faq('data'))
     return fs
 
 def read_folder(
@@ -385,7 +396,8 @@ def write_coco(
             ims[i] = dict(id=int(i), file_name=_coco_name(f, root), width=w, height=h)
     d = dict(images=list(ims.values()), annotations=[_coco_ann(ps, i) for i in range(len(ps))],
              categories=[dict(ps.sk.to_coco(), name=ps.sk.name)])
-    part = path.with_suffix('.part'); part.write_text(json.dumps(dict(info=info)|d if info else d)); os.replace(part, path)
+    part = path.with_suffix('.part'); part.write_text(json.dumps(dict(info=info)|d if info else d), encoding='utf-8')
+    os.replace(part, path)
     return path
 
 # %% ../nbs/12_data.ipynb #08dca6af

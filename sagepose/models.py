@@ -272,7 +272,7 @@ def save_model(
                 mean=mean, std=std, ce=getattr(model,'ce',0.), **extra)
     sd = {k:v.detach().cpu().contiguous().clone() for k,v in model.state_dict().items()}
     save_file(sd, folder/'model.safetensors.part')
-    (folder/'model.yaml.part').write_text(yaml.safe_dump(meta, sort_keys=False))
+    (folder/'model.yaml.part').write_text(yaml.safe_dump(meta, sort_keys=False), encoding='utf-8')
     for f in ('model.safetensors','model.yaml'): os.replace(folder/(f+'.part'), folder/f)
     return folder
 
@@ -309,7 +309,8 @@ def load_model(
         raise SagePoseError(f"{folder}/model.yaml: lacks {', '.join(sorted(lost))}")
     _same_names(Skeleton.from_dict(meta['skeleton']), sk, folder)
     if model is None and not meta['model']:
-        raise SagePoseError(f"{folder}: made from a module of your own; pass it as `model`")
+        raise SagePoseError(f"{folder}: made from a module of your own, which the command line cannot make; "
+                            f"in Python, p = sagepose.load({str(folder)!r}, model=...); predict_paths(p, ...)")
     given,model = model,model or PoseModel(**meta['model'], crop=meta['crop'])
     try: model.load_state_dict(read_weights(folder/'model.safetensors'))
     except RuntimeError as e:

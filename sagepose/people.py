@@ -836,7 +836,7 @@ def write_people(
 def _made_whole(path):
     "A folder to fill, which takes the place of `path` when all went well"
     tmp = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    shutil.rmtree(tmp, ignore_errors=True); (tmp/'images').mkdir(parents=True)
+    shutil.rmtree(tmp, ignore_errors=True); make_folder(tmp/'images')
     try:
         yield tmp
         if path.exists(): shutil.rmtree(path)
@@ -847,7 +847,7 @@ def _may_write(path, overwrite):
     "Refuse what exists, and even with `overwrite` what is not such a data set"
     if not path.exists(): return
     err = lambda t: SagePoseError(f"{path}: {t}; name another folder")
-    if not overwrite: raise err("exists already (overwrite=True replaces a data set of people)")
+    if not overwrite: raise err("exists already (--overwrite replaces a data set of people)")
     ours = (path/'unlabelled_reference.json').exists()
     if not ours: raise err("exists and is no data set of people")
 
@@ -858,7 +858,8 @@ def _write_images(path, size, sk, seed, kw, block):
     p = draw_people(n, size, skeleton=sk, seed=[seed,split,j], **kw)
     for i in range(n):
         id,f = 1_000_000*split+j+i+1,f'images/{name}_{j+i:06d}.jpg'
-        cv2.imwrite(str(path/f), p.images[i][...,::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+        x = cv2.imencode('.jpg', p.images[i][...,::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
+        (path/f).write_bytes(x.tobytes())
         imgs.append(dict(id=id, file_name=f, height=size[0], width=size[1]))
         anns += [_annotation(p, i, q, id) for q in np.flatnonzero(p.areas[i])]
     return imgs,anns
@@ -869,7 +870,7 @@ def _write_json(path, name, blocks, sk):
     anns = [dict(a, id=1_000_000*_SPLITS.index(name)+i) for i,a in enumerate(anns, 1)]
     def dump(file, anns): (path/f'{file}.json').write_text(json.dumps(dict(
         info=dict(description=f'sagepose people, {file}', version='1'), images=imgs,
-        annotations=anns, categories=[sk.to_coco()])))
+        annotations=anns, categories=[sk.to_coco()])), encoding='utf-8')
     if name!='unlabelled': return dump(name, anns)
     dump('unlabelled_reference', anns)
     dump(name, [{k:v for k,v in a.items() if 'keypoints' not in k} for a in anns])

@@ -19,12 +19,12 @@ from fastcore.basics import chunked, partition, risinstance
 from matplotlib.colors import to_rgb
 from .skeleton import *
 from .check import read_json, read_boxes, with_results, of_category, refuse_among, is_video
-from .check import _bad_name, _box_fault, _entries
+from .check import categories, slash_hint, unread_hint, _bad_name, _box_fault, _entries
 from .heatmaps import *
 from .data import *
 from .models import *
 from .metrics import *
-from .video import read_frames
+from .video import read_frames, cv_name
 from .visuals import palette, pose_grid
 from .training import best_device, normalise
 
@@ -302,21 +302,22 @@ def _pictures(what):
 _Job = namedtuple('_Job', 'src name image boxes ids frame', defaults=(None,)*3)
 
 def _jobs(what, boxes=None, root=None, sk=None):
-    "A `_Job` for each picture of `what`; how many of its pictures have no box"
+    "A `_Job` for each picture of `what`; how many of its pictures have no box; what to say of it"
     files,names = _pictures(what); one = Path(what[0] if isinstance(what, (list,tuple)) else what)
     if one.suffix.lower()=='.json' and not one.is_dir():
         return _coco_jobs(one, root, sk, boxes)
     if root: raise SagePoseError(f"root={root} is for a COCO file; {one} has its pictures with it")
-    if boxes is None: return [_Job(f, n, i+1) for i,(f,n) in enumerate(zip(files, names))],0
+    more = [unread_hint(one)[2:]+'.'] if one.is_dir() and unread_hint(one) else []
+    if boxes is None: return [_Job(f, n, i+1) for i,(f,n) in enumerate(zip(files, names))],0,more
     at = {}
     for n,b in read_boxes(boxes):
         if m := _bad_name(n): raise SagePoseError(f"{boxes}: {m}")
         at.setdefault(Path(n).as_posix(), []).append(b)
     lost = sorted(set(at)-set(names)) if one.is_dir() else []
-    if lost: raise SagePoseError(f"{boxes}: {lost[0]} is not in {one} ({len(lost)} such files)")
+    if lost: raise SagePoseError(f"{boxes}: {lost[0]} is not in {one} ({len(lost)} such files)"+slash_hint(lost))
     jobs = [_Job(f, n, i+1, at[n]) for i,(f,n) in enumerate(zip(files, names)) if n in at]
     if not jobs: raise SagePoseError(f"{boxes}: has no box for {names[0]}")
-    return jobs,len(files)-len(jobs)
+    return jobs,len(files)-len(jobs),[]
 
 # %% ../nbs/40_predict.ipynb #8abd4f73
 def _coco_jobs(what, root, sk=None, boxes=None):
@@ -341,9 +342,21 @@ def _coco_jobs(what, root, sk=None, boxes=None):
     ims = [i for i in images if i['id'] in bs] if bs else images
     if not ims: raise SagePoseError(f"{what}: lists no image")
     if not any((root/i['file_name']).exists() for i in ims):
-        raise SagePoseError(f"{what}: none of its pictures is below {root}; say where they are (--root)")
+        raise SagePoseError(f"{what}: none of its pictures is below {root}"
+                            +(slash_hint(i['file_name'] for i in ims) or "; say where they are (--root)"))
     at = lambda i: (i['id'], bs.get(i['id']), ids.get(i['id']))
-    return [_Job(root/i['file_name'], i['file_name'], *at(i)) for i in ims],len(images)-len(ims)
+    return ([_Job(root/i['file_name'], i['file_name'], *at(i)) for i in ims], len(images)-len(ims),
+            _coco_notes(d, mine, len(read_json(boxes) if boxes else anns)-len(mine)))
+
+# %% ../nbs/40_predict.ipynb #53edefce
+def _coco_notes(d, mine, other):
+    "What to say of the annotations `mine` of the COCO file `d`, of which `other` ones are not taken"
+    if not mine: return ['There are no annotations: each picture was taken as one person.']
+    out,kinds = [],{a.get('category_id') for a in mine}
+    if other: out.append(f"Boxes of other categories than the model's: {other}, left out.")
+    if len(kinds)>1 and not any(c.get('keypoints') for c in categories(d)): out.append(
+        f'Boxes of all {len(kinds)} categories were taken, as no name or keypoints tell which are of people.')
+    return out
 
 # %% ../nbs/40_predict.ipynb #09a4940f
 def _frame_boxes(video, boxes):
@@ -375,10 +388,7 @@ def _out_folder(out, overwrite, files=()):
             f"{place}: is not of an earlier prediction; name another folder (--out)")
     if ours and not overwrite: raise SagePoseError(f"{ours[0]}: exists already; "
         "name another folder (--out), or overwrite it (--overwrite)")
-    if out.exists() and not out.is_dir():
-        raise SagePoseError(f"{out}: is a file, not a folder to write into")
-    part = out/'.part'; shutil.rmtree(part, ignore_errors=True); part.mkdir(parents=True)
-    return out,part
+    part = out/'.part'; shutil.rmtree(part, ignore_errors=True); return out,make_folder(part)
 
 def _put(part, out):
     "Results into the place of those of an earlier prediction"
@@ -392,9 +402,9 @@ def _put(part, out):
 # %% ../nbs/40_predict.ipynb #72cdb3f9
 def _write(out, recs, sk):
     "Write records as COCO results and as a table"
-    (out/'predictions.json').write_text(json.dumps(recs))
+    (out/'predictions.json').write_text(json.dumps(recs), encoding='utf-8')
     who = ('frame','seconds') if 'frame' in recs[0] else ('id',)
-    with open(out/'predictions.csv', 'w', newline='') as f:
+    with open(out/'predictions.csv', 'w', newline='', encoding='utf-8', errors='surrogateescape') as f:
         w = csv.writer(f, lineterminator='\n')
         joints = [f'{n}_{c}' for n in sk.names for c in ('x','y','conf')]
         w.writerow(['file', *who, *'x y w h score'.split(), *joints])
@@ -422,7 +432,7 @@ def _finish(j, img, p, sk, out, draw):
     x = draw_poses(img, p.kpts, p.conf, sk) if draw else None
     if draw and not j.frame:
         f = out/'pictures'/_picture_name(j.name); f.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(f), x[...,::-1], [cv2.IMWRITE_JPEG_QUALITY, 90]); x = None
+        f.write_bytes(cv2.imencode('.jpg', x[...,::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1]); x = None
     return j,_records(j, p),x
 
 # %% ../nbs/40_predict.ipynb #7592154a
@@ -458,7 +468,7 @@ class _Film:
         if self.w is None:
             fps = (len(secs)-1)/max(secs[-1]-secs[0], 1e-3) if len(secs)>1 else 1
             code = cv2.VideoWriter_fourcc(*'mp4v')
-            self.w = cv2.VideoWriter(str(self.path), code, min(max(fps, .1), 240), (w,h))
+            self.w = cv2.VideoWriter(cv_name(self.path), code, min(max(fps, .1), 240), (w,h))
             if not self.w.isOpened(): raise SagePoseError(
                 f"{self.path}: OpenCV cannot write a video here; leave it out (--no-draw)")
         for x in xs: self.w.write(np.ascontiguousarray(x[:h,:w,::-1]))
@@ -467,14 +477,14 @@ class _Film:
 
 # %% ../nbs/40_predict.ipynb #be0f5660
 def _work(what, boxes, root, sk, every):
-    "Jobs, one at a time; how many pictures have no box; files that must stay"
+    "Jobs, one at a time; how many pictures have no box; what to say; files that must stay"
     if not 0<=every<1e6: raise SagePoseError("every should be 0 or more seconds")
     if not isinstance(what, (list,tuple)) and is_video(what):
         if root: raise SagePoseError(f"root={root} is for a COCO file, not for a video")
         v = Path(what)
-        return _video_jobs(v, _frame_boxes(v, boxes) if boxes else {None:None}, every, boxes),0,[v]
+        return _video_jobs(v, _frame_boxes(v, boxes) if boxes else {None:None}, every, boxes),0,[],[v]
     if every: raise SagePoseError(f"every={every:g} is for a video; {what} is none")
-    jobs,bare = _jobs(what, boxes, root, sk); return jobs,bare,[j.src for j in jobs]
+    jobs,bare,notes = _jobs(what, boxes, root, sk); return jobs,bare,notes,[j.src for j in jobs]
 
 def _go(predictor, jobs, flip, out, draw, step):
     "Records of each of `jobs`, and messages; what is drawn lies in `out`"
@@ -501,11 +511,11 @@ def predict_paths(
     root=None,          # folder of a COCO file's images; default the file's own
     device='', step=32, # where to compute; pictures at a time
     every=0.            # seconds between frames of a video; 0: all
-):                      # dictionary: people, images, skipped (messages), without_box (images), unsure (people), out
+):                      # dictionary: people, images, skipped and notes (texts), without_box (images), unsure (people), out
     "Predict files and write COCO results, a CSV and pictures"
     pred = run if isinstance(run, Predictor) else load(run, device)
     if isinstance(what, (list,tuple)) and len(what)==1: what = what[0]
-    jobs,bare,files = _work(what, boxes, root, pred.sk, every)
+    jobs,bare,notes,files = _work(what, boxes, root, pred.sk, every)
     if draw and not (boxes or isinstance(what, (list,tuple))): refuse_among(out, what)
     new = not Path(out).exists()
     out,part = _out_folder(out, overwrite, files)
@@ -517,4 +527,4 @@ def predict_paths(
         shutil.rmtree(part, ignore_errors=True)
         if new and not any(out.iterdir()): out.rmdir()
     return dict(people=len(recs), images=len(done)-without, skipped=bad, without_box=bare+without,
-                unsure=sum(max(r['keypoints'][2::3])<unseen for r in recs), out=out)
+                unsure=sum(max(r['keypoints'][2::3])<unseen for r in recs), notes=notes, out=out)

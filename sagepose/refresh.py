@@ -95,12 +95,13 @@ def everybody(
     crops:Crops,    # of the unlabelled people
     weak,           # a `Photometric` for the appearance teacher, or `None`
     n=1,            # versions of each person
-    bs=64, step=0, workers=0 # people a batch; seed of the versions; loader processes
+    bs=64, step=0, workers=0, # people a batch; seed of the versions; loader processes
+    who=None        # indices of the people; default all
 ):                  # loader of (b,1+n,3,H,W) uint8 and (b,) indices
     "All unlabelled people in order, for the teachers only"
     c = copy.copy(crops); c.views = [None]+[weak]*n; c.photo = None
     seeds = np.random.default_rng([step,11]).integers(2**27, size=len(c))
-    order = [(i,int(s)) for i,s in enumerate(seeds)]
+    order = [(int(i),int(seeds[i])) for i in (range(len(c)) if who is None else who)]
     return torch.utils.data.DataLoader(c, bs, sampler=order, num_workers=workers, generator=torch.Generator())
 
 def gather(rows):

@@ -6,11 +6,12 @@ Docs: https://sagepose.github.io/sagepose/runs.html.md"""
 
 # %% auto #0
 __all__ = ['pack', 'unpack', 'run_state', 'restore', 'save_checkpoint', 'checkpoints', 'load_checkpoint', 'write_csv', 'read_csv',
-           'RunLog', 'Diverged', 'log_line', 'save_eval_model', 'save_judge', 'versions', 'load_judge', 'two_teachers',
-           'check_run', 'train', 'Restore', 'finish', 'show_run', 'kept_labels']
+           'RunLog', 'Diverged', 'log_line', 'save_eval_model', 'claimed', 'save_judge', 'versions', 'load_judge',
+           'two_teachers', 'check_run', 'train', 'Restore', 'finish', 'show_run', 'kept_labels']
 
 # %% ../nbs/32_runs.ipynb #deaef00f
 import csv, json, os, platform, shutil, time
+from contextlib import contextmanager,suppress
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version, PackageNotFoundError
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np, torch
 from fastai.callback.core import Callback
 from fastcore.foundation import L
+from filelock import FileLock,Timeout
 from fastai.torch_core import num_distrib, to_device
 from .skeleton import *
 from .check import check_data,refuse_among
@@ -89,7 +91,7 @@ def save_checkpoint(folder, learn, **meta):
     part = root/'part'; shutil.rmtree(part, ignore_errors=True); part.mkdir(parents=True)
     tree,ts = pack(run_state(learn))
     save_file(ts, part/'tensors.safetensors')
-    (part/'state.json').write_text(json.dumps(dict(state=tree, **meta)))
+    (part/'state.json').write_text(json.dumps(dict(state=tree, **meta)), encoding='utf-8')
     shutil.rmtree(new, ignore_errors=True); part.rename(new)
     for o in _epochs(folder):
         if o!=new: shutil.rmtree(o)
@@ -108,7 +110,7 @@ def load_checkpoint(folder):
     "State and meta data of the last checkpoint in `folder`, or `None`"
     cks = checkpoints(folder)
     if not cks: return None
-    d = json.loads((cks[-1]/'state.json').read_text())
+    d = json.loads((cks[-1]/'state.json').read_text(encoding='utf-8'))
     ts = {k:v.clone() for k,v in read_weights(cks[-1]/'tensors.safetensors').items()}  # the file will be removed
     return dict(d, state=unpack(d['state'], ts))
 
@@ -116,7 +118,7 @@ def load_checkpoint(folder):
 def write_csv(path, rows):
     "Write dictionaries as CSV, all columns that occur, whole or not at all"
     cols = list(dict.fromkeys(k for r in rows for k in r)); part = Path(f'{path}.part')
-    with open(part, 'w', newline='') as f:
+    with open(part, 'w', newline='', encoding='utf-8') as f:
         w = csv.DictWriter(f, cols, lineterminator='\n'); w.writeheader(); w.writerows(rows)
     os.replace(part, path)
 
@@ -125,7 +127,7 @@ def read_csv(path):
     def num(k, v):
         try: return v if k=='joint' else float(v) if v!='' else None    # a joint may be called 1
         except ValueError: return v
-    with open(path, newline='') as f:
+    with open(path, newline='', encoding='utf-8') as f:
         return [{k:num(k, v) for k,v in r.items()} for r in csv.DictReader(f)]
 
 # %% ../nbs/32_runs.ipynb #42fded76
@@ -231,7 +233,14 @@ def _made(task, cfg, model, ck):
     "What makes the Learner; a run that goes on has weights of its own, and needs no `init` but to begin anew"
     own = Path(cfg.out)/'best'
     anew = cfg.fresh and Path(cfg.init).exists()
-    return task(cfg, model, init=own) if ck and cfg.init and not anew and (own/'model.yaml').exists() else task(cfg, model)
+    if ck is None or not (own/'model.yaml').exists(): return task(cfg, model)
+    if model is None and task is PoseTask and not read_yaml(own/'model.yaml').get('model'): raise SagePoseError(
+        f"{cfg.out}: was started with a module of your own, which the command line cannot make; "
+        "go on in Python: train(config, resume=True, model=...)")
+    if not cfg.init or anew: return task(cfg, model)
+    if cfg.fresh and cfg.semi and 'judge' not in ck['state']: raise SagePoseError(      # a common start
+        f"init={cfg.init}: is gone, and the run is to begin anew from it; put it back, or start another run")
+    return task(cfg, model, init=own)
 
 def _alone():
     "Raise `SagePoseError` in a process that a launcher started beside others"
@@ -243,7 +252,7 @@ def _alone():
 def _set_aside(out, text):
     "Give a configuration of the user's own in `out` another name, unless it says the same"
     f = out/'config.yaml'
-    if not f.exists() or (out/'versions.json').exists() or f.read_text()==text: return
+    if not f.exists() or (out/'versions.json').exists() or f.read_text(encoding='utf-8')==text: return
     n = 1
     while (to := out/f"config.given{n if n>1 else ''}.yaml").exists(): n += 1
     f.rename(to)
@@ -258,6 +267,25 @@ def _same_config(cfg, old, out):
                             f"not {getattr(cfg,diff[0])!r}; "
                             "resume with the same configuration or start another run")
 
+@contextmanager
+def claimed(
+    out     # `Path`, folder of a run
+):
+    "Keep `out` from other processes; what was made and stays empty goes again"
+    new = [p for p in (out,*out.parents) if not os.path.exists(p)]
+    f = make_folder(out)/'run.lock'; lock = FileLock(f)
+    try: lock.acquire(timeout=0)
+    except Timeout: raise SagePoseError(
+        f"{out}: another process is training there; wait for its end, or choose another `out`") from None
+    except OSError as e:
+        raise SagePoseError(f"{out}: cannot be written to ({e.strerror}); choose another `out`") from None
+    try: yield
+    finally:
+        with suppress(OSError): f.unlink()      # while it is held; Windows removes it in the next line
+        lock.release()
+        with suppress(OSError): [p.rmdir() for p in new]    # until one is not empty
+
+# %% ../nbs/32_runs.ipynb #f1c7d5fa
 def _clear(out):
     "Remove what a run wrote, and nothing else"
     model = 'model.safetensors','model.yaml'
@@ -285,19 +313,18 @@ def versions():
     return out
 
 def _begin(out, text, clear):
-    "Make the folder of a run, with its configuration and versions; `clear` it of an earlier run"
+    "Begin in the folder `out`, with configuration and versions; `clear` it of an earlier run"
     _set_aside(out, text)
     if clear and (out/'config.yaml').exists(): _clear(out)
-    out.mkdir(parents=True, exist_ok=True)
-    (out/'config.yaml').write_text(text)
-    (out/'versions.json').write_text(json.dumps(versions(), indent=1))
+    (out/'config.yaml').write_text(text, encoding='utf-8')
+    (out/'versions.json').write_text(json.dumps(versions(), indent=1), encoding='utf-8')
 
 # %% ../nbs/32_runs.ipynb #07192a1a
 def load_judge(
     run,        # folder of a finished run with pseudo-labels
     sk          # its `Skeleton`
 ):              # `Judge` with the run's thresholds, correctness model and priors; `None` where there is none
-    "The judge of a run, as it was at the end"
+    "The judge of a run, as it was at the end; statistics of the gates by `settle`"
     f = Path(run)/'judge.safetensors'
     if not f.exists(): return None
     cfg,d = read_config(Path(run)/'config.yaml'),read_weights(f)
@@ -318,7 +345,8 @@ def two_teachers(ck, run):
 # %% ../nbs/32_runs.ipynb #63b888f6
 def check_run(
     cfg,            # `PoseConfig`
-    near='error'    # see `check_data`
+    near='error',   # see `check_data`
+    tests=()        # files to measure on at the end
 ):                  # `Report`
     "The data check for the files of a run"
     if not cfg.labelled: raise SagePoseError("no labelled people: give labelled=FILE.json, "
@@ -327,7 +355,7 @@ def check_run(
     part = cfg.labelled_ids and not (cfg.pool and cfg.semi)   # with `pool` all of it is used
     return check_data(cfg.labelled, u if cfg.semi and u else None, cfg.val or None,
                       cfg.skeleton or None, cfg.root or None, near=near, max_report=8,
-                      extra=cfg.extra or None, ids=dict(labelled=cfg.labelled_ids) if part else None)
+                      extra=cfg.extra or None, ids=dict(labelled=cfg.labelled_ids) if part else None, tests=tests)
 
 # %% ../nbs/32_runs.ipynb #b79ea3e9
 def train(
@@ -341,24 +369,19 @@ def train(
 ):                      # the run's folder
     "Train, log and save; Ctrl-C leaves a checkpoint that `resume` continues from"
     _alone(); cfg = read_config(cfg) if isinstance(cfg, (str,Path)) else cfg
-    cfg = whole_epochs(check_config(cfg)); text,ck = dump_config(cfg),_prepare(cfg, resume, overwrite)
+    cfg = whole_epochs(check_config(cfg)); out,text = Path(cfg.out),dump_config(cfg)
     say = (lambda *a, **kw: None) if quiet else partial(print, flush=True)
-    if check and not resume: say(check_run(cfg, near).raise_if_errors())
-    out,task = Path(cfg.out),_made(task, cfg, model, ck)
-    log = RunLog(cfg, quiet=quiet, **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))
-    learn = task.learner([log, *L(cbs)])   # what can go wrong has gone wrong by now
-    _begin(out, text, overwrite and not resume)
-    if cfg.semi: learn.pseudo_labels.folder = out/'pseudo_labels'
-    say(task.sets.labelled, describe(learn.dls, task.sets.unlabelled, cfg.bs*cfg.ratio*cfg.semi),
-        f"The run is {cfg.steps} steps in {cfg.steps//cfg.epoch_steps} epochs.", *task.notes, sep='\n')
-    try:
-        with learn.no_bar(), learn.no_logging(): fit(learn, ck['epoch'] if ck else 0, [Restore(ck)] if ck else [])
-    except Diverged as e: raise Diverged(e.args[0].split(':\n\t')[-1]) from None    # without fastai's frame
-    except KeyboardInterrupt:
-        for f in checkpoints(out)[-1:]:
-            say(f"\nStopped. {out} holds the state after epoch {int(f.name[5:])}; go on with --resume.")
-        raise
-    finish(learn, log); return out
+    with claimed(out):
+        ck = _prepare(cfg, resume, overwrite)
+        if check and not resume: say(check_run(cfg, near).raise_if_errors())
+        task = _made(task, cfg, model, ck)
+        log = RunLog(cfg, quiet=quiet, **({k:ck[k] for k in ('rows','joints','best','seconds')} if ck else {}))
+        learn = task.learner([log, *L(cbs)])   # what can go wrong has gone wrong by now
+        _begin(out, text, overwrite and not resume)
+        if cfg.semi: learn.pseudo_labels.folder = out/'pseudo_labels'
+        say(task.sets.labelled, describe(learn.dls, task.sets.unlabelled, cfg.bs*cfg.ratio*cfg.semi),
+            f"The run is {cfg.steps} steps in {cfg.steps//cfg.epoch_steps} epochs.", *task.notes, sep='\n')
+        _go(learn, out, ck, say); finish(learn, log); return out
 
 # %% ../nbs/32_runs.ipynb #6c5ca92e
 class Restore(Callback):
@@ -367,6 +390,17 @@ class Restore(Callback):
     def __init__(self, ck): self.ck = ck
     def before_fit(self): restore(self.learn, self.ck.pop('state'))
 
+def _go(learn, out, ck, say):
+    "Train from the checkpoint `ck` on, or from the start"
+    try:
+        with learn.no_bar(), learn.no_logging(): fit(learn, ck['epoch'] if ck else 0, [Restore(ck)] if ck else [])
+    except Diverged as e: raise Diverged(e.args[0].split(':\n\t')[-1]) from None    # without fastai's frame
+    except KeyboardInterrupt:
+        for f in checkpoints(out)[-1:]:
+            say(f"\nStopped. {out} holds the state after epoch {int(f.name[5:])}; go on with --resume.")
+        raise
+
+# %% ../nbs/32_runs.ipynb #f920924f
 def _show_errors(learn):
     "`show_error_maps` of the last look at the validation people"
     v,sk = learn.dls.valid.dataset,learn.task.sk
@@ -376,7 +410,8 @@ def finish(learn, log):
     "Save the model, the metrics and the pictures of a finished run"
     out,c = log.out,log.cfg
     save_eval_model(learn, out)
-    if hasattr(learn,'pseudo_labels'): save_judge(learn.pseudo_labels.judge, out)
+    if hasattr(learn,'pseudo_labels'):
+        p = learn.pseudo_labels; p.settle(); save_judge(p.judge, out)
     last,s = dict(log.rows[-1]),learn.task.sets
     n,x,u = (len(p or ()) for p in (s.labelled, s.extra, s.unlabelled))
     m = dict(pck=last['pck'], best=log.best,
@@ -387,7 +422,8 @@ def finish(learn, log):
     show_run(log.rows).savefig(out/'pictures'/'curves.png', dpi=110)
     if hasattr(learn,'preds'): _show_errors(learn).savefig(out/'pictures'/'errors.png', dpi=110)
     part = out/'metrics.json.part'
-    part.write_text(json.dumps(no_nan(m), indent=1, allow_nan=False)); os.replace(part, out/'metrics.json')
+    part.write_text(json.dumps(no_nan(m), indent=1, allow_nan=False), encoding='utf-8')
+    os.replace(part, out/'metrics.json')
 
 # %% ../nbs/32_runs.ipynb #797386f7
 _drawn = [('coverage','kept','kept'), ('confidence','fused','mean peak'), ('accuracy','labels','right, all'),

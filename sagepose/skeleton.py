@@ -6,10 +6,10 @@ Docs: https://sagepose.github.io/sagepose/skeleton.html.md"""
 
 # %% auto #0
 __all__ = ['coco17', 'lsp14', 'mpii16', 'aic14', 'crowdpose14', 'halpe26', 'skeletons', 'SagePoseError', 'SkeletonError',
-           'nearest', 'faq', 'read_yaml', 'Skeleton', 'layout', 'find_flips', 'get_skeleton']
+           'nearest', 'faq', 'read_yaml', 'make_folder', 'Skeleton', 'layout', 'find_flips', 'get_skeleton']
 
 # %% ../nbs/00_skeleton.ipynb #411ac8a9
-import difflib, re
+import difflib, os, re
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral
@@ -44,12 +44,25 @@ def read_yaml(
 )->dict:                    # its entries; empty for an empty file
     "A mapping from a YAML file; only plain data is read, never objects"
     import yaml
-    try: d = yaml.safe_load(Path(path).read_text())
+    try: d = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
     except UnicodeDecodeError as e: raise error(f"{path}: is not text (byte {e.start})") from None
     except yaml.YAMLError as e: raise error(f"{path}: not YAML: {e}") from None
     if not isinstance(d or {}, dict):
         raise error(f"{path}: holds a {type(d).__name__}; `name: value` lines are expected")
     return d or {}
+
+# %% ../nbs/00_skeleton.ipynb #cfe74fe2
+def make_folder(
+    path    # made with those above it, unless it is there
+):          # `Path`
+    "A folder to write into; raises `SagePoseError` where `path` cannot be one"
+    p = Path(path)
+    try: p.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        file = next((o for o in (p,*p.parents) if os.path.lexists(o) and not os.path.isdir(o)), None)
+        raise SagePoseError(f"{p}: cannot be a folder to write into "
+                            f"({f'{file} is a file' if file else e.strerror}); name another one") from None
+    return p
 
 # %% ../nbs/00_skeleton.ipynb #8df4f55b
 @dataclass(frozen=True)
@@ -314,7 +327,10 @@ def _from_coco(cls,
     where='category'    # the file, for error messages
 ):
     "The shipped `Skeleton` with the category's keypoint names if there is one, else a new one"
-    names = tuple(map(str, cat.get('keypoints') or ()))
+    names = cat.get('keypoints') or ()
+    if not isinstance(names, (list,tuple)): raise SkeletonError(
+        f"{where}: category {cat.get('name')!r}: its keypoints are {names!r}, not a list of names")
+    names = tuple(map(str, names))
     if not names:
         raise SkeletonError(f"{where}: category {cat.get('name')!r} has no keypoint names")
     for s in skeletons.values():

@@ -45,6 +45,7 @@ from .cameras import *
 from .looks import *
 from .akm import *
 from .config import *
+from .config import _Gates
 
 # %% ../nbs/31_training.ipynb #2e05fcb7
 class PoseSets:
@@ -406,20 +407,33 @@ def recall(self:PseudoLabels, i, step):
     return expand({n:v[i] for n,v in self.labels.items()})
 
 @patch
+def asked(self:PseudoLabels, step, who=None):
+    "What the teachers believe of everybody, or of the people `who`: a dict of tensors, a row a person"
+    c,rows = self.cfg,[]; gen = torch.Generator().manual_seed(c.seed*100003+step)
+    for x,_ in everybody(self.data, self.weak_photo, c.sweep_views, max(c.bs*c.ratio,64),
+                         step, c.workers, who):
+        x = normalise(x.to(self.dls.device), self.mean, self.std)
+        rows.append(compact(self.estimate(x, self.learn.teachers, c.sweep_views, gen)))
+    return gather(rows)
+
+@patch
 @torch.no_grad()
 def sweep(self:PseudoLabels, step=0):
     "Ask the teachers about everybody: `labels`, a dict of tensors, a row a person"
-    self.calibrate(step); c,dev,rows = self.cfg,self.dls.device,[]
-    gen = torch.Generator().manual_seed(c.seed*100003+step)
-    for x,i in everybody(self.data, self.weak_photo, c.sweep_views, max(c.bs*c.ratio,64),
-                         step, c.workers):
-        x = normalise(x.to(dev), self.mean, self.std)
-        rows.append(compact(self.estimate(x, self.learn.teachers, c.sweep_views, gen)))
-    d = gather(rows); e = expand(d); self.judge.reset(); self.judge.update(e)
-    e = self.weigh(e, torch.arange(len(e['p']), device=dev))
+    self.calibrate(step); d = self.asked(step); e = expand(d); self.judge.reset(); self.judge.update(e)
+    e = self.weigh(e, torch.arange(len(e['p']), device=self.dls.device))
     d.update({n:e[n].half() for n in ('w','w_topo') if n in e})
     if self.folder: self._write(d, step)
     self.labels,self.swept = d,step
+
+# %% ../nbs/31_training.ipynb #a6d10001
+@patch
+@torch.no_grad()
+def settle(self:PseudoLabels, n=256):
+    "Take the judge's statistics anew: `n` unlabelled people, the teachers of now"
+    if self.labels is None: return
+    who = np.random.default_rng([self.cfg.seed,19]).permutation(len(self.data))[:n]
+    e = expand(self.asked(self.cfg.steps, who)); self.judge.reset(); self.judge.update(e)
 
 # %% ../nbs/31_training.ipynb #1a9fa4b9
 @patch
@@ -705,6 +719,9 @@ def _worth_saying(cfg, sets, sk):
         f'more `steps`, larger `stage1` and `stage2`, or one that has learned already (`init`){faq("no-gain")}')
     if cfg.semi and cfg.hide!='joint' and not cfg.cutout: out.append(
         f'hide={cfg.hide} hides nothing with cutout=0; with cutout=4 it hides up to four')
+    mute = [k for k,v in vars(_Gates()).items() if k!='gate' and getattr(cfg,k)!=v]
+    if cfg.semi and cfg.gate=='oracle' and mute: out.append(
+        f"gate=oracle asks the hidden labels and nothing else; without effect: {', '.join(mute)}")
     return out
 
 # %% ../nbs/31_training.ipynb #ac0a3c92

@@ -154,6 +154,43 @@ def test_stopped_and_resumed(sagepose, home, monkeypatch):
     pck = lambda n: json.loads((home/n/'metrics.json').read_text())['pck']
     assert pck('half')==pck('whole')
 
+def shell(line, cwd, **env):
+    "A process with the command line `line` of a shell"
+    line = line.replace('sagepose ', f"{sys.executable} -c 'import sagepose.cli as c; raise SystemExit(c.main())' ")
+    env = {**os.environ, 'PYTHONPATH':str(root), **env}
+    return subprocess.Popen(['bash','-c',f'set -o pipefail; {line}'], cwd=cwd, env=env, stdout=-1, stderr=-1, text=True)
+
+def test_one_process_in_a_folder(sagepose, home):
+    "A second one is refused while the first lives, and finds no lock of it once it was killed, with its loader processes"
+    p = shell('exec sagepose train tiny.yaml out=shared steps=4000 workers=2 --no-check', home)
+    while not (home/'shared/checkpoint/epoch0001').exists() and p.poll() is None: time.sleep(.2)
+    assert p.poll() is None, p.communicate()[1]
+    for more in ('--no-check', '--resume', '--overwrite'):
+        code,_,err = sagepose(f'train tiny.yaml out=shared steps=4000 workers=2 {more}')
+        assert code==2 and 'another process is training there' in err
+    p.kill(); p.communicate()
+    code,_,err = sagepose('train --resume out=shared steps=6'); assert code==2 and 'was started with steps=4000' in err
+    assert (home/'shared/log.csv').exists() and not (home/'shared/run.lock').exists()
+
+def test_bad_folders(sagepose, home):
+    for line in ('train tiny.yaml --no-check out=tiny.yaml/x', 'predict run data/val.json --out tiny.yaml/x', 'people tiny.yaml/x',
+                 'show run --out tiny.yaml/x', 'demo --out tiny.yaml/x'):
+        code,_,err = sagepose(line); assert code==2 and 'tiny.yaml is a file' in err and 'Errno' not in err, err
+    code,_,err = sagepose('people data'); assert '--overwrite' in err and 'True' not in err
+    code,_,err = sagepose('frames data'); assert code==2 and 'data/*.mp4' in err
+    code,_,err = sagepose('show'); assert code==2 and 'required: run\n' in err
+
+def test_terminals(home):
+    "A reader that goes away, and one that has no letters for a name"
+    out,err = shell('sagepose train --help | head -1', home).communicate()
+    assert out.startswith('usage') and err==''
+    out,err = shell('sagepose predict run ünï.jpg', home, LC_ALL='C', PYTHONUTF8='0', PYTHONIOENCODING='ascii').communicate()
+    assert 'sagepose: error:' in err and 'no such image' in err and 'Traceback' not in err
+    shutil.copy(next((home/'data/images').glob('val*.jpg')), home/'é.jpg')
+    out,err = shell('sagepose predict run é.jpg --out é', home, LC_ALL='C', PYTHONUTF8='0', PYTHONIOENCODING='ascii').communicate()
+    assert 'Traceback' not in err and '1 person' in out, err
+    assert (home/'é/predictions.csv').read_text(encoding='utf-8').splitlines()[1].startswith('é.jpg')
+
 def test_eval(sagepose, home):
     code,out,_ = sagepose('eval run --json scores.json')
     assert code==0 and out.startswith('6 people')
@@ -168,6 +205,8 @@ def test_predict(sagepose, home):
     recs = json.loads((home/'run/predictions/val/predictions.json').read_text())
     assert (len(recs)==6 and {len(r['keypoints']) for r in recs}=={42}
             and np.isfinite([r['keypoints'] for r in recs]).all())
+    d = json.loads((home/'data/val.json').read_text()); (home/'data/bare.json').write_text(json.dumps(dict(d, annotations=[])))
+    code,out,_ = sagepose('predict --no-draw run data/bare.json'); assert code==0 and 'each picture was taken as one person' in out
     img = next((home/'data/images').glob('val*.jpg'))
     code,out,_ = sagepose(f'predict run {img} --out one')
     assert code==0 and '1 person in 1 picture' in out and (home/'one/pictures'/img.name).exists()
