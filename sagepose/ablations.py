@@ -223,7 +223,8 @@ studies['written'] = Study('Is the first design, every mechanism and number of i
     '', ('use','drift','recover','ap'), ('coverage','kept_accuracy','drift/share','recover/covered'))
 
 # %% ../nbs/50_ablations.ipynb #61ea40f4
-_but = {'without structure':dict(priors=False, structure=False, silence=0.),
+_but = {'without structure':dict(priors=False, structure=False, silence=0.), 'without its losses':dict(priors=False),
+        'its losses without floor':dict(prior_lo=0.),
         'without masks':dict(hide='joint', cutout=0, cutmix=0.), 'mild views':dict(strong=3., strong_n=0),
         'the recipe\'s gates':dict(instance='none', seen='none', align=False, beta=.25, floor=0.),
         'in sweeps':dict(online=False)}

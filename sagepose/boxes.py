@@ -11,7 +11,6 @@ __all__ = ['Labels', 'noisy_detections', 'box_ap', 'box_margins', 'pose_boxes', 
 # %% ../nbs/45_boxes.ipynb #d6ffc609
 import contextlib, copy, io
 from collections import namedtuple
-from types import SimpleNamespace
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +24,7 @@ from .fusion import *
 from .calibration import person_scale
 from .filters import agreement
 from .models import answers
-from .refresh import everybody
-from .training import *
+from .training import normalise
 from .runs import load_checkpoint, load_judge, two_teachers
 from .predict import *
 
@@ -189,48 +187,36 @@ class Labeller:
         "The mean of `p` over the run's own unlabelled people; `None` if it had none or no gates"
         s = self.judge and self.judge.gates.kpt.stats
         return s.mean.mean().item() if s and s.n>0 else None
+    def there(self,
+        p,          # (n,) the mean `p` of each person
+        least=None  # in shares of what is usual; default .4, or half the median of `p` where nothing is
+    ):              # (n,) bool
+        "In whose boxes somebody is seen"
+        u = self.usual; return p>=((.4 if u else .5) if least is None else least)*(u or np.median(p))
 
 # %% ../nbs/45_boxes.ipynb #5257fb19
 def _ask(p, x, flip):
     "The `Belief` of the `Predictor` `p` about the crops `x`, and what it says of visibility"
     b = normalise(to_chw(x).to(p.device), p.mean, p.std); h,v = answers(p.model, b)
     if flip: h = (h+flip_hm(answers(p.model, b.flip(-1))[0], p.sk))/2
-    return belief(h.float(), p.crop),None if v is None else torch.sigmoid(v.float())
+    return belief(h.float().cpu(), p.crop),None if v is None else torch.sigmoid(v.float()).cpu()
 
-def _plain(self, ps, flip):
-    "Both teachers' beliefs about `ps`, a batch at a time with their matrices: one look at each crop"
-    c = Crops(ps, self.crop, margin=self.margin)
-    for i in range(0, len(c), self.bs):
-        (g,_),(a,v) = (_ask(p, c.imgs[i:i+self.bs], flip) for p in (self.geo,self.app))
-        yield c.M[i:i+self.bs],g,a,v
-
-# %% ../nbs/45_boxes.ipynb #76393bd3
-def _swept(self, ps):
-    "The same, asked as the run's sweeps asked: means of several weak views, the same in each call"
-    c,p,gen = self.judge.cfg,self.app,torch.Generator().manual_seed(0)
-    data = Crops(ps, self.crop, pad_pixels(c), margin=self.margin)
-    ask = PseudoLabels(c, self.sk, None, p.mean, p.std, data, judge=self.judge)
-    geo,app = (SimpleNamespace(module=q.model, own=False) for q in (self.geo,p))
-    for x,i in everybody(data, ask.weak_photo, c.sweep_views, self.bs):
-        x = normalise(x.to(p.device), p.mean, p.std)
-        yield data.M[i.numpy()],*ask.beliefs(x, SimpleNamespace(geo=geo, app=app, n=0), c.sweep_views, gen)
-
-# %% ../nbs/45_boxes.ipynb #7334071f
 @torch.no_grad()
 def _look(self,
     ps,             # `PoseSet`
-    flip=False      # also the mirrored crops? (the views of a sweep are that already)
+    flip=False      # also the mirrored crops?
 ):                  # dict of arrays: kpts (n,k,2) image pixels; conf, p and w (n,k); agree (n,)
     "What both teachers see in `ps`; by the run's judge `p`, a peak or the chance to be right, and weights `w`"
-    ps,j,cpu,out = ps.unlabel(),self.judge,lambda b: Belief(*(t.cpu() for t in b)),[]
-    for M,g,a,v in self.by_views(ps) if j and j.cfg.swept else self.plainly(ps, flip):
-        g,a,v = cpu(g),cpu(a),None if v is None else v.cpu()
-        if j is None: f,_ = fuse(g, a, self.crop); p,w = f.conf,(f.conf>=unseen).float()
-        else: e = j.weigh(j(g, a, v)); f,p,w = e['fused'],e['p'],e['w']
-        kp = apply_matrix(np.linalg.inv(M), f.kpts.numpy().astype(np.float64)); s = person_scale(f, self.sk, self.crop)
-        out.append((kp, *(t.numpy() for t in (f.conf, p, w, agreement(g.kpts, a.kpts, s, self.sk.sigmas, f.conf)))))
-    return dict(zip(('kpts','conf','p','w','agree'), map(np.concatenate, zip(*out))))
-Labeller.plainly,Labeller.by_views,Labeller.look = _plain,_swept,_look
+    c,out = Crops(ps.unlabel(), self.crop, margin=self.margin),[]
+    for i in range(0, len(c), self.bs):
+        (g,_),(a,v) = (_ask(p, c.imgs[i:i+self.bs], flip) for p in (self.geo,self.app))
+        if self.judge is None: f,_ = fuse(g, a, self.crop); p,w = f.conf,(f.conf>=unseen).float()
+        else: e = self.judge.weigh(self.judge(g, a, v)); f,p,w = e['fused'],e['p'],e['w']
+        s = person_scale(f, self.sk, self.crop)
+        out.append((f.kpts, f.conf, p, w, agreement(g.kpts, a.kpts, s, self.sk.sigmas, f.conf)))
+    kp,conf,p,w,agree = (torch.cat(o).numpy() for o in zip(*out))
+    return dict(kpts=apply_matrix(np.linalg.inv(c.M), kp.astype(np.float64)), conf=conf, p=p, w=w, agree=agree)
+Labeller.look = _look
 
 # %% ../nbs/45_boxes.ipynb #a4ea3169
 # a `PoseSet`; of all boxes (n,) kept, unsure or double, and (n,) the teachers' `agreement`
@@ -247,7 +233,7 @@ def _call(self,
     ps,             # `PoseSet` of detections
     looks=1,        # how often boxes are made better; see below
     trust=.5,       # see `pose_boxes`
-    least=.5,       # least mean confidence of a person, in shares of what is usual in the run
+    least=None,     # least mean confidence of a person, see `there`
     most=.4, by='both', # see `pose_nms`
     flip=False      # also the mirrored crops?
 ):                  # `Labels`
@@ -261,7 +247,7 @@ def _call(self,
         e = self.look(ps, flip); b = pose_boxes(e['kpts'], e['conf'], ps.boxes, self.margins, trust)
         ps = replace(ps, boxes=_inside(b, ps.boxes, ps.files))
     conf = e['conf'].mean(1); score = conf*(1 if ps.scores is None else ps.scores)
-    p = e['p'].mean(1); ok = p>=least*(self.usual or np.median(p)); fate = np.where(ok, 'kept', 'unsure').astype('U6')
+    ok = self.there(e['p'].mean(1), least); fate = np.where(ok, 'kept', 'unsure').astype('U6')
     who = (o[ok] for o in (e['kpts'], e['conf'], ps.boxes, score, ps.image_ids))
     one = pose_nms(*who, self.sk.sigmas, most, by)
     fate[np.nonzero(ok)[0][~one]] = 'double'

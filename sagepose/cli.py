@@ -242,12 +242,12 @@ def _skipped(bad):
          arg('--boxes', help='with a folder: CSV with file,x,y,w,h,score; with a COCO JSON: COCO results'),
          arg('--out', help='COCO file to write; default beside WHAT, its name and _people.json'),
          arg('--looks', type=int, default=1, help='how often boxes are made better; 2 if the model is good'),
-         arg('--least', type=float, default=.5, help='least mean confidence of a person, share of the usual'),
+         arg('--least', type=float, help='least mean confidence of a person, share of the usual; default .4'),
          arg('--most', type=float, default=.4, help='how much alike two people may be, 0 to 1'),
          _undrawn, _flip, _over, _root, _device)
 def label_cmd(a):
     "Make a detector's boxes tighter, drop those of nobody and second ones; label who stays"
-    for n,ok in dict(looks=a.looks>=1, least=a.least>=0, most=0<=a.most<=1).items():
+    for n,ok in dict(looks=a.looks>=1, least=(a.least or 0)>=0, most=0<=a.most<=1).items():
         if not ok: raise SagePoseError(f"--{n}={getattr(a, n)}: see sagepose label --help")
     from sagepose.boxes import Labeller,label_paths
     l = Labeller(a.run, a.device)

@@ -145,7 +145,7 @@ class _Structure:
     lambda_angle:float=.02  # of the joints' angles
     bones:str='one_sided'   # bones count when too long, or (two_sided) when too short as well
     angles:str='hinge'      # angles count beyond the usual ones, or all of them: vonmises
-    prior_lo:float=.05      # all three together are at least this share of the supervised loss
+    prior_lo:float=0.       # all three together are at least this share of the supervised loss
     prior_hi:float=.1       # and at most this one
 
 # %% ../nbs/30_config.ipynb #9fa97fab
@@ -195,7 +195,7 @@ recipes['plain'] = dict(
 
 recipes['written'] = recipes['plain']|dict(
     rounds=2, online=True, instance='agree', seen='map', align=True, structure=True, silence=1.5,
-    priors=True, hide='akm', cutmix=.3, camera=.5)
+    priors=True, prior_lo=.05, hide='akm', cutmix=.3, camera=.5)
 
 def _whole(recipes):
     "Recipes that all set the same: where one says nothing, the default"

@@ -393,7 +393,7 @@ prior_weights = dict(topo=.05, bone=.05, angle=.02)
 def balance(
     losses,             # dict of scalars from `Priors`
     sup:Tensor,         # supervised loss of this step
-    share=(.05,.10),    # of `sup` that all priors together may be; `None`: leave the weights alone
+    share=(0.,.10),     # of `sup` that all priors together may be; `None`: leave the weights alone
     weights=None,       # dict of weights; default `prior_weights`
     boost=10.           # largest factor
 ):                      # scalar to be added to the loss; dict of shares of `sup` (detached tensors)

@@ -407,21 +407,17 @@ def recall(self:PseudoLabels, i, step):
     return expand({n:v[i] for n,v in self.labels.items()})
 
 @patch
-def asked(self:PseudoLabels, step, who=None):
-    "What the teachers believe of everybody, or of the people `who`: a dict of tensors, a row a person"
-    c,rows = self.cfg,[]; gen = torch.Generator().manual_seed(c.seed*100003+step)
-    for x,_ in everybody(self.data, self.weak_photo, c.sweep_views, max(c.bs*c.ratio,64),
-                         step, c.workers, who):
-        x = normalise(x.to(self.dls.device), self.mean, self.std)
-        rows.append(compact(self.estimate(x, self.learn.teachers, c.sweep_views, gen)))
-    return gather(rows)
-
-@patch
 @torch.no_grad()
 def sweep(self:PseudoLabels, step=0):
     "Ask the teachers about everybody: `labels`, a dict of tensors, a row a person"
-    self.calibrate(step); d = self.asked(step); e = expand(d); self.judge.reset(); self.judge.update(e)
-    e = self.weigh(e, torch.arange(len(e['p']), device=self.dls.device))
+    self.calibrate(step); c,dev,rows = self.cfg,self.dls.device,[]
+    gen = torch.Generator().manual_seed(c.seed*100003+step)
+    for x,i in everybody(self.data, self.weak_photo, c.sweep_views, max(c.bs*c.ratio,64),
+                         step, c.workers):
+        x = normalise(x.to(dev), self.mean, self.std)
+        rows.append(compact(self.estimate(x, self.learn.teachers, c.sweep_views, gen)))
+    d = gather(rows); e = expand(d); self.judge.reset(); self.judge.update(e)
+    e = self.weigh(e, torch.arange(len(e['p']), device=dev))
     d.update({n:e[n].half() for n in ('w','w_topo') if n in e})
     if self.folder: self._write(d, step)
     self.labels,self.swept = d,step
@@ -430,10 +426,16 @@ def sweep(self:PseudoLabels, step=0):
 @patch
 @torch.no_grad()
 def settle(self:PseudoLabels, n=256):
-    "Take the judge's statistics anew: `n` unlabelled people, the teachers of now"
-    if self.labels is None: return
-    who = np.random.default_rng([self.cfg.seed,19]).permutation(len(self.data))[:n]
-    e = expand(self.asked(self.cfg.steps, who)); self.judge.reset(); self.judge.update(e)
+    "Take the judge's statistics anew: one look at `n` unlabelled people by the teachers of now"
+    if self.gates.kpt.stats.n==0: return
+    c,t,rows = self.cfg,self.learn.teachers,[]
+    who = np.random.default_rng([c.seed,19]).permutation(len(self.data))[:n]
+    for x,_ in everybody(self.data, None, 0, max(c.bs*c.ratio,64), who=who):
+        v = _cl(centre(normalise(x[:,0].to(self.dls.device), self.mean, self.std), self.pad), c)
+        (g,_),(a,s) = answers(t.geo.module, v),answers(t.app.module, v)
+        seen = torch.sigmoid(s.float()) if s is not None else None
+        rows.append(compact(self.judge(belief(g, c.crop), belief(a, c.crop), seen)))
+    self.judge.reset(); self.judge.update(expand(gather(rows)))
 
 # %% ../nbs/31_training.ipynb #1a9fa4b9
 @patch

@@ -42,7 +42,7 @@ def one(run, ps, seed):
         conf = e['conf'].mean(1); s = replace(d, scores=(conf*det.scores).astype(np.float32)); args = e['kpts'],e['conf']
         better = lambda t: replace(s, boxes=_inside(pose_boxes(*args, d.boxes, l.margins, t), d.boxes, d.files))
         new = better(.5); n = lambda by: pose_nms(*args, new.boxes, s.scores, s.image_ids, sk.sigmas, .4, by)
-        p = e['p'].mean(1); sure = p>=.5*(l.usual or np.median(p)); way = 'all of it'+', twice'*twice
+        sure = l.there(e['p'].mean(1)); way = 'all of it'+', twice'*twice
         out[way] = dict(measure(new, own, n('both')&sure, ps), iou=overlap(new.boxes[on], true.boxes).mean())
         if twice: break
         out['scored'] = measure(s, own, plain, ps)
