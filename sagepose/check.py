@@ -612,6 +612,7 @@ def _from_folder(path, boxes, say, sizes):
                            +f', {bare} images without a box are left out'*(bare>0))
     return src
 
+# %% ../nbs/11_check.ipynb #1cc211ee
 def _add_boxes(src, path, say):
     "Put the boxes of the list `path` into `src`, which keeps the images that have one"
     say = partial(say, file=str(path))

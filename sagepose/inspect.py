@@ -164,6 +164,7 @@ def _ends(sk):
 
 def _top(hm, js): return float((hm if js is None else hm[js]).max().clamp(min=.05))
 
+# %% ../nbs/33_inspect.ipynb #90ad7cd2
 def _belief_row(pl, i, axs):
     "The seven pictures of `show_belief`"
     from sagepose.visuals import show_pose,show_heatmaps,palette
