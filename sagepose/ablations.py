@@ -978,8 +978,9 @@ def show_curves(
     df, study:Study,    # from `collect`
     metrics=('pck','coverage','kept_accuracy')
 ):                      # the figure
-    "Metrics of all arms over the run: means over the seeds, of up to four arms with intervals"
+    "Metrics of all arms over the run: means over the seeds that all have, of up to four arms with intervals"
     import seaborn as sns, matplotlib.pyplot as plt
+    df,who = _common(df)
     band = _interval if df.arm.nunique()<=4 else None
     metrics = [m for m in metrics if (df.metric==m).any()]
     d = df.assign(run=df.step/df.groupby(['arm','seed']).step.transform('max'),
@@ -994,10 +995,16 @@ def show_curves(
         if m=='pck':    # without the first, steep part
             ax.set_ylim(bottom=d.value[d.metric==m].quantile(.2)-1)
         ax.set(title=m.replace('_',' '), xlabel='share of the run',
-               ylabel='%' if m==metrics[0] else '')
+               ylabel=f'%, {who}' if m==metrics[0] else '')
     _legend(fig, axs[0,0])
     sns.despine(fig); fig.tight_layout(pad=.4); plt.close(fig)
     return fig
+
+def _common(df):
+    "The rows of the seeds that all arms have, if these are several, and whose mean it is"
+    s = sorted(set.intersection(*map(set, df.groupby('arm').seed.unique())))
+    if len(s)<2: return df,'mean of each arm\'s seeds' if df.seed.nunique()>1 else f'seed {df.seed.iloc[0]}'
+    return df[df.seed.isin(s)],f"mean of seeds {', '.join(map(str, s))}"
 
 def _legend(fig, ax):
     "The legend of `ax`, right of all panels; arms without a value there have none"
@@ -1027,7 +1034,7 @@ def show_levels(
                   legend=k==kinds[0])
         if levels: sns.lineplot(d[d.kind==k], x='level', marker='o', markersize=4, **kw)
         else: sns.barplot(d, x='kind', err_kws=dict(linewidth=1), **kw)
-        ax.set(title=k if levels else prefix, xlabel='', ylabel='%' if k==kinds[0] else '')
+        ax.set(title=k if levels else prefix, xlabel='level' if levels else '', ylabel='%' if k==kinds[0] else '')
     _legend(fig, axs[0,0])
     sns.despine(fig); fig.tight_layout(pad=.4); plt.close(fig)
     return fig
@@ -1192,7 +1199,7 @@ def show_forest(
         if a: _forest_row(ax, y, reports[t], a, metric)
     ax.axvline(0, c='k', lw=.8)
     ax.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names)-.5,-.7),
-           xlabel=f'{metric.upper()}, points')
+           xlabel=f'difference of {metric.upper()}, points')
     for n,l in zip(names, ax.get_yticklabels()):
         l.set(fontsize=8, weight='bold' if n in kept else 'normal')
     ax.tick_params(axis='y', length=0); sns.despine(fig, left=True); fig.tight_layout(pad=.4)

@@ -50,8 +50,7 @@ class EasyView(PseudoLabels):
             for i,m in enumerate(nets):
                 with evaluating(m): p,s = answers(m, v)
                 hm[i] = hm[i]+w.unheatmap(p, self.sk)
-                if s is not None and c.seen=='head':
-                    seen.append(w._swap(torch.sigmoid(s.float()), self.sk))
+                if s is not None and c.seen=='head': seen.append(w._swap(s, self.sk))
         bs = [belief(h/n, c.crop) for h in hm]
         return bs[0],bs[-1],torch.stack(seen).mean(0) if seen else None
 

@@ -199,7 +199,7 @@ def _ask(p, x, flip):
     "The `Belief` of the `Predictor` `p` about the crops `x`, and what it says of visibility"
     b = normalise(to_chw(x).to(p.device), p.mean, p.std); h,v = answers(p.model, b)
     if flip: h = (h+flip_hm(answers(p.model, b.flip(-1))[0], p.sk))/2
-    return belief(h.float().cpu(), p.crop),None if v is None else torch.sigmoid(v.float()).cpu()
+    return belief(h.float().cpu(), p.crop),None if v is None else v.cpu()
 
 @torch.no_grad()
 def _look(self,

@@ -661,6 +661,7 @@ def image_info(
     try:
         im = Image.open(io.BytesIO(raw))
         size,mode,turn = im.size,im.mode,_turn(im)
+        if mode=='I' and im.format=='TIFF': mode = 'I;32'   # `I` alone may be 16 bits of a PNG
         im.draft('L', (64,64)); g = _upright(_grey(im), turn)
     except Exception as e:
         m = 'is not an image' if isinstance(e, Image.UnidentifiedImageError) else f'is broken: {e}'
@@ -678,7 +679,8 @@ def _look(path):
     try:
         s = os.stat(path); key = str(path),s.st_mtime_ns,s.st_size
         if key not in _infos: _infos[key] = image_info(path)
-        return 'holds floats; save it with 8 or 16 bits' if _infos[key].mode=='F' else _infos[key]
+        wide = _infos[key].mode in ('F','I;32')
+        return 'holds floats or 32 bits; save it with 8 or 16 bits' if wide else _infos[key]
     except FileNotFoundError: return 'is not there'
     except OSError as e: return str(e)
 

@@ -10,7 +10,7 @@ __all__ = ['PoseSet', 'read_coco', 'image_files', 'read_folder', 'read_unlabelle
            'EndlessOrder', 'endless', 'pose_dls', 'describe']
 
 # %% ../nbs/12_data.ipynb #87ecf866
-import hashlib, io, json, os, csv
+import csv, hashlib, io, json, os, shutil
 from functools import partial
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -494,8 +494,20 @@ def crops(
     folder = Path(folder or Path.home()/'.cache'/'sagepose')
     folder.mkdir(parents=True, exist_ok=True)
     f = folder/f'crops-{_cache_key(ps, crop, pad, margin)}.npy'
-    if not f.exists(): _cut_file(f, shape, ps, crop, pad, margin, threads)
+    if not f.exists():
+        _room(folder, int(np.prod(shape)))
+        _cut_file(f, shape, ps, crop, pad, margin, threads)
     return np.load(f, mmap_mode='r')
+
+# %% ../nbs/12_data.ipynb #f4e1ac16
+def _room(folder, need):
+    "Stop if `folder` cannot take `need` bytes: writing into a mapped file on a full disk kills the process"
+    free,GB = shutil.disk_usage(folder).free,1e9
+    if need<free: return
+    old = [p.stat().st_size for p in folder.glob('crops-*.npy')]
+    raise SagePoseError(f"{folder}: {need/GB:.1f} GB of decoded crops do not fit into the {free/GB:.1f} GB that "
+        f"are free there; the crops of earlier runs ({len(old)} files, {sum(old)/GB:.1f} GB) can be removed, "
+        "or name another folder with `cache=FOLDER`")
 
 def _cut_file(f, shape, ps, *args):
     "Write the crops of `ps` as the array file `f`, whole or not at all"

@@ -223,10 +223,10 @@ def pixel_stats(model):
 
 def answers(
     model, x        # any `nn.Module`; (b,3,H,W) its input
-):                  # (b,k,h,w) float, from 0 to about 1; (b,k) visibility logits or `None`
+):                  # (b,k,h,w) float, from 0 to about 1; (b,k) the chance to be visible or `None`
     "What `model` says about `x`, its heatmaps as `heights`"
     hm,v = heatmaps(model(x))
-    return heights(hm, getattr(model,'ce',0.)),v
+    return heights(hm, getattr(model,'ce',0.)),None if v is None else torch.sigmoid(v.float())
 
 # %% ../nbs/14_models.ipynb #7fd3dd45
 def _returned(out):

@@ -291,7 +291,7 @@ def beliefs(self:PseudoLabels, x, t:Teachers, n=1, gen=None):
         with own_statistics(e.module, .02) if due else nullcontext():
             p,s = answers(e.module, _cl(v, c))
         e.own = e.own or bool(due)
-        return p,(torch.sigmoid(s.float()) if s is not None and c.seen=='head' else None)
+        return p,(s if c.seen=='head' else None)
     for j in range(n):      # one is mirrored, the other is not, then the other way round
         w = weak_geometry(len(x), c.crop, self.gen_u if gen is None else gen,
                           flip=1-j%2, rot=c.weak_rot, scale=c.weak_scale)
@@ -432,8 +432,7 @@ def settle(self:PseudoLabels, n=256):
     who = np.random.default_rng([c.seed,19]).permutation(len(self.data))[:n]
     for x,_ in everybody(self.data, None, 0, max(c.bs*c.ratio,64), who=who):
         v = _cl(centre(normalise(x[:,0].to(self.dls.device), self.mean, self.std), self.pad), c)
-        (g,_),(a,s) = answers(t.geo.module, v),answers(t.app.module, v)
-        seen = torch.sigmoid(s.float()) if s is not None else None
+        (g,_),(a,seen) = answers(t.geo.module, v),answers(t.app.module, v)
         rows.append(compact(self.judge(belief(g, c.crop), belief(a, c.crop), seen)))
     self.judge.reset(); self.judge.update(expand(gather(rows)))
 

@@ -243,8 +243,9 @@ def test_pictures_that_are_none_of_the_set(data, tmp_path):
     for n in ('a.png','.ipynb_checkpoints/a-checkpoint.png','._a.png'):
         (tmp_path/n).parent.mkdir(exist_ok=True); Image.new('RGB', (60,80)).save(tmp_path/n)
     assert [p.name for p in image_files(tmp_path)]==['a.png']
-    Image.new('F', (60,80)).save(tmp_path/'f.tif')
-    refused(lambda: check_data(data/'labelled.json', tmp_path).raise_if_errors(), 'f.tif', 'holds floats')
+    for mode in 'FI':       # floats, and integers of 32 bits
+        (tmp_path/mode).mkdir(); Image.new(mode, (60,80)).save(tmp_path/mode/'f.tif')
+        refused(lambda: check_data(data/'labelled.json', tmp_path/mode).raise_if_errors(), 'f.tif', 'floats or 32 bits')
 
 def test_init_that_would_be_removed(run, data, tmp_path):
     shutil.copytree(run, tmp_path/'a'/'best')
