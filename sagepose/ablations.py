@@ -1063,9 +1063,10 @@ def _markdown(self):
                       *(f'- {n}' for n in self.notes)])
 
 def _brief(self):
-    "Question, table without what is the same for all arms, and the command, as Markdown"
+    "Question, table without bill and best looks, nor seeds where all arms have as many, and the command, as Markdown"
     from sagepose.visuals import as_markdown
-    few = self.table.drop(columns=['seeds','F','best'], errors='ignore')
+    t = self.table; same = 'seeds' in t and t.seeds.nunique()==1
+    few = t.drop(columns=['F','best',*['seeds']*same], errors='ignore')
     return f'**{self.study.question}**\n\n{as_markdown(few)}\n\n`{self.command}`'
 
 # %% ../nbs/50_ablations.ipynb #c713f4e3
