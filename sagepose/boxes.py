@@ -282,7 +282,9 @@ def show_labels(
         w = np.array([g==f for g in p.files], bool)
         show_pose(im, p.kpts[w] if w.any() else None, p.sk, p.vis[w], ax=right)
         for b in p.boxes[w]: box(right, b, 'kept')
-    for ax,t in zip(axs[0], ('boxes; dotted: nobody, dashed: double','people')*nc): ax.set_title(t, fontsize=6)
+    there = {labels.fate[i] for i,g in enumerate(ps.files) if g in files}
+    also = [t for k,t in dict(unsure='dotted: nobody', double='dashed: double').items() if k in there]
+    for ax,t in zip(axs[0], ('; '.join(['boxes',*also]),'people')*nc): ax.set_title(t, fontsize=7)
     fig.tight_layout(pad=.3); return fig
 
 # %% ../nbs/45_boxes.ipynb #030e87a6
