@@ -647,6 +647,10 @@ def _differs(new, old):
                  if k not in _free and v!=getattr(old,k)), None)
 
 # %% ../nbs/50_ablations.ipynb #8849f3a4
+def _seeds(was, seeds):
+    "The seeds of a study that `was` there and those asked for; none, which means all, where it noted none"
+    return sorted({*was.get('seeds', ()), *seeds}) if not was or 'seeds' in was else []
+
 def _same_arm(cfg, a, b):
     "Are the arms `a` and `b` one, perhaps written in two ways?"
     known = not (why_not(cfg, a) or why_not(cfg, b))
@@ -656,15 +660,15 @@ def _same_arm(cfg, a, b):
 def open_study(
     out,            # folder
     cfg:PoseConfig, # that all arms change
-    name, study:Study, tests=(), command='' # the study; COCO files; how it was started
+    name, study:Study, tests=(), command='', # the study; COCO files; how it was started
+    seeds=()        # that it has, beside those of earlier calls
 ):
     "Note the study in its folder; raises `SagePoseError` where the folder holds something else"
     import yaml
     out = Path(out); out.mkdir(parents=True, exist_ok=True)
     f = out/'study.yaml'
     with FileLock(out/'study.lock'):
-        d = (read_yaml(f) if f.exists() else
-             dict(base=yaml.safe_load(dump_config(cfg)), studies={}))
+        d = read_yaml(f) if f.exists() else dict(base=yaml.safe_load(dump_config(cfg)), studies={})
         if w := _differs(cfg, override(PoseConfig(), f, **d['base'])):
             raise SagePoseError(f"{out}: holds studies of another configuration: "
                                 f"{w[0]}={w[1]!r} there, {w[2]!r} here; "
@@ -677,7 +681,7 @@ def open_study(
         new,arms = asdict(study),old|study.arms
         own = studies[name].ref if name in studies else ''  # it may come with a later command
         new.update(arms=arms, ref=own if own in arms else was.get('ref', study.ref),
-                   tests=[*map(str,tests)], command=command,
+                   seeds=_seeds(was, seeds), tests=[*map(str,tests)], command=command,
                    **{k:list(new[k]) for k in ('measures','columns')})
         d['studies'][name] = new
         part = f.with_suffix('.part'); part.write_text(yaml.safe_dump(d, sort_keys=False))
@@ -815,7 +819,7 @@ def run_study(
     for d in devices: best_device(d)
     _stems(tests); cfg = whole_epochs(check_config(cfg)); jobs = plan(study, cfg, out, seeds)
     if check: _check(jobs, near, say, tests)
-    open_study(out, cfg, name, study, tests, command or f'sagepose ablate {name}')
+    open_study(out, cfg, name, study, tests, command or f'sagepose ablate {name}', seeds)
     say(f'{study.question}\n\n{show_plan(jobs).to_string(index=False)}\n')
     if len(devices)>1: _spread(devices, study, cfg, out, seeds, name, tests)
     failed = _work(jobs, study, tests, devices[0] if len(devices)==1 else '', say)
@@ -871,16 +875,17 @@ _logged = ('pck','confidence','coverage','accuracy','kept_accuracy','dropped_acc
            'geo_accuracy','app_accuracy','drift')
 
 def collect(
-    out, study:Study, cfg:PoseConfig    # folder; arms; configuration that they change
+    out, study:Study, cfg:PoseConfig,   # folder; arms; configuration that they change
+    seeds=()            # of these; default all that are there
 ):                      # data frame: arm, seed, step, metric, value
     "All numbers of the finished runs of a study"
     rows = []
     for l,a in study.arms.items():
         if why_not(cfg, a): continue
-        for f in sorted(Path(out).glob(folder_name(short_spec(cfg, a), '*')),
-                        key=lambda f: int(f.name.rsplit('@',1)[1].split('.')[0])):
-            if (f/'arm.json').exists():
-                rows += _rows(l, f, json.loads((f/'arm.json').read_text()))
+        fs = {int(f.name.rsplit('@',1)[1]):f for f in Path(out).glob(folder_name(short_spec(cfg, a), '*'))
+              if (f/'arm.json').exists()}
+        for s in sorted(fs):
+            if not seeds or s in seeds: rows += _rows(l, fs[s], json.loads((fs[s]/'arm.json').read_text()))
     return pd.DataFrame(rows, columns=['arm','seed','step','metric','value'])
 
 def _rows(label, f, arm):
@@ -913,16 +918,18 @@ def difference(
     return paired_ci(a[both], b[both]) if len(both) else None
 
 def _ci(c, sign=''):
-    "A `CI` in percent"
+    "A `CI` in percent; that of a share, which has no `sign`, ends at 0 and 100"
     if c is None or c.mean!=c.mean: return ''
     f = lambda v,s='': f'{100*v:{s}.1f}'
-    return f(c.mean, sign)+(f' [{f(c.lo)}, {f(c.hi)}]' if c.n>1 else '')
+    lo,hi = (c.lo,c.hi) if sign else (max(c.lo, 0.),min(c.hi, 1.))
+    return f(c.mean, sign)+(f' [{f(lo)}, {f(hi)}]' if c.n>1 else '')
 
 # %% ../nbs/50_ablations.ipynb #608feb9f
 def summary(
     df, study:Study # from `collect`; its arms and columns
 ):                  # data frame of texts, one row an arm
-    "Means with 95 % intervals, and paired differences, in percent"
+    "Means with 95 % intervals, and paired differences, in percent; no accuracy of less than a hundredth"
+    none = lambda a,m: m=='kept_accuracy' and by_seed(df, a, 'coverage').mean()<.01
     labels = next((l for l,a in study.arms.items() if a.split()[0]=='labels'), None)
     rows = []
     mean = lambda a,m,b=False: _ci(mean_ci(v) if len(v := by_seed(df, a, m, b)) else None)
@@ -933,7 +940,7 @@ def summary(
         if a!=study.ref: r[f'minus {study.ref}'] = _ci(difference(df, a, study.ref), '+')
         if labels and a!=labels:
             r[f'minus {labels} at best'] = _ci(difference(df, a, labels, ref_best=True), '+')
-        rows.append(dict(r, **{m:mean(a, m) for m in study.columns}))
+        rows.append(dict(r, **{m:'' if none(a, m) else mean(a, m) for m in study.columns}))
     d = pd.DataFrame(rows).fillna('')
     return d[[c for c in d if c not in study.columns]+[c for c in d if c in study.columns]]
 
@@ -1108,11 +1115,11 @@ def report(
     cfg = override(PoseConfig(), out/'study.yaml', **d['base'])
     s = dict(have[name])
     tests,command = s.pop('tests', []),s.pop('command', '')
-    study = Study(**s); df = collect(out, study, cfg)
+    seeds = s.pop('seeds', ()); study = Study(**s); df = collect(out, study, cfg, seeds)
     cols = [f'test/{Path(o).stem}'+b for o in tests for b in ('',' best')]
     study = replace(study, columns=(*study.columns, *cols))
     t = summary(df, study) if len(df) else pd.DataFrame()
-    rep = Report(name, study, df, t, _notes(out, study, cfg, df, name), _figures(df, study),
+    rep = Report(name, study, df, t, _notes(study, cfg, df, seeds), _figures(df, study),
                  out/f'{name}.md', command)
     return _write(rep, out)
 
@@ -1127,12 +1134,12 @@ def _figures(df, study):
     return {k:v for k,v in fs.items() if v is not None}
 
 # %% ../nbs/50_ablations.ipynb #e3f8d4fa
-def _notes(out, study, cfg, df, name):
+def _notes(study, cfg, df, seeds):
     "How it was made, and what is missing"
     gone = {l:w for l,a in study.arms.items() if (w := why_not(cfg, a))}
     n = ({a:len(by_seed(df, a)) for a in study.arms if a not in gone} if len(df) else
          {a:0 for a in study.arms if a not in gone})
-    v = versions(); F = df[df.metric=='F'].value
+    v = versions(); F = df[df.metric=='F'].value; most = len(seeds) or max(n.values(), default=0)
     out = [f"{cfg.backbone}, crop {cfg.crop[0]}x{cfg.crop[1]}, {cfg.steps} steps of {cfg.bs} "
            f"labelled and {cfg.bs*cfg.ratio} unlabelled people in `semi`; every arm costs "
            f"{F.median():,.0f} forward passes to within {100*(F/F.median()-1).abs().max():.1f} %."
@@ -1140,8 +1147,7 @@ def _notes(out, study, cfg, df, name):
            'The moving average of the student is evaluated; *best* is the best look at the '
            'validation set and favours an arm.',
            *(f'not available: {l}: {w}' for l,w in gone.items()),
-           *(f'not finished: {a}: {k} of {max(n.values())} seeds'
-             for a,k in n.items() if k<max(n.values())),
+           *(f'not finished: {a}: {k} of {most} seeds' for a,k in n.items() if k<most),
            f"sagepose {v.get('sagepose','')}, torch {v.get('torch','')}, {v['machine']}"]
     if len(F) and F.median()<5000:
         out.insert(0, 'A short form: it shows that every arm runs; no number in it means anything.')

@@ -396,8 +396,10 @@ def _go(learn, out, ck, say):
         with learn.no_bar(), learn.no_logging(): fit(learn, ck['epoch'] if ck else 0, [Restore(ck)] if ck else [])
     except Diverged as e: raise Diverged(e.args[0].split(':\n\t')[-1]) from None    # without fastai's frame
     except KeyboardInterrupt:
+        log = learn.run_log; lost = log.n if log.did else 0      # steps of the epoch that was under way
         for f in checkpoints(out)[-1:]:
-            say(f"\nStopped. {out} holds the state after epoch {int(f.name[5:])}; go on with --resume.")
+            say(f"\nStopped. {out} holds the state after epoch {int(f.name[5:])}; go on with --resume."
+                +f" The {lost} steps since then are taken again; a smaller epoch_steps saves more often."*bool(lost))
         raise
 
 # %% ../nbs/32_runs.ipynb #f920924f

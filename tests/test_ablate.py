@@ -72,6 +72,16 @@ def test_the_reference_may_come_later(tmp_path):
         refs.append(report(tmp_path, 'mechanisms').study.ref)
     assert refs==['masking','masking','spine']
 
+def test_studies_in_one_folder_have_their_own_seeds(tmp_path):
+    cfg,one = generated(tmp_path, seeds=(0,1)),'semi instance=none'
+    go = lambda n,arms,s: run_study(pick_arms(n, arms), cfg, tmp_path, s, n, quiet=True)
+    go('gates', 'keypoint gate only', (0,1)); assert (tmp_path/'semi,instance=none@1').exists()   # the same arm
+    rep = go('baselines', f'labels only,{one}', (0,))
+    assert {*rep.data.seed}=={0} and not [n for n in rep.notes if 'not finished' in n]
+    rep = go('baselines', one, (1,))                            # a further seed comes beside the first
+    assert {*by_seed(rep.data, one).index}=={0,1} and 'not finished: labels only: 1 of 2 seeds' in rep.notes
+    assert {*report(tmp_path, 'gates').data.seed}=={0,1}
+
 def test_an_arm_may_be_written_in_two_ways(tmp_path):
     cfg = generated(tmp_path)
     for a in ('semi','semi views=2'): open_study(tmp_path, cfg, 'mine', Study('?', dict(a=a)))     # two are the default

@@ -154,6 +154,21 @@ def test_stopped_and_resumed(sagepose, home, monkeypatch):
     pck = lambda n: json.loads((home/n/'metrics.json').read_text())['pck']
     assert pck('half')==pck('whole')
 
+def test_stopped_within_an_epoch(sagepose, home, monkeypatch):
+    "It says how much is lost, and goes on as if nothing had been"
+    from sagepose import runs
+    assert sagepose('train tiny.yaml out=whole2 steps=6 epoch_steps=3 --no-check')[0]==0
+    real,seen = runs.RunLog.after_loss,[]
+    def stop(self):
+        real(self); seen.append(self.training)
+        if sum(seen)==5: raise KeyboardInterrupt
+    with monkeypatch.context() as m:
+        m.setattr(runs.RunLog, 'after_loss', stop)
+        code,out,_ = sagepose('train tiny.yaml out=half2 steps=6 epoch_steps=3 --no-check')
+    assert code==130 and 'holds the state after epoch 1' in out and 'The 2 steps since then' in out
+    assert sagepose('train half2/config.yaml --resume')[0]==0
+    assert (home/'half2/model.safetensors').read_bytes()==(home/'whole2/model.safetensors').read_bytes()
+
 def shell(line, cwd, **env):
     "A process with the command line `line` of a shell"
     line = line.replace('sagepose ', f"{sys.executable} -c 'import sagepose.cli as c; raise SystemExit(c.main())' ")
