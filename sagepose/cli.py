@@ -400,12 +400,12 @@ forward passes of one crop, a backward pass counted as two; both runs cost the s
 # %% ../nbs/41_cli.ipynb #52e6048f
 def demo_pictures(out, runs):
     "Pictures of a finished demo into `out`: steps of unlabelled people, before and after, curves"
-    from sagepose.inspect import open_run,step_of,show_step,show_before_after
+    from sagepose.inspect import open_run,step_of,show_step,show_before_after,explain
     import numpy as np, matplotlib.pyplot as plt
     out = Path(out)/'pictures'; out.mkdir(exist_ok=True)
     def save(fig, name): fig.savefig(out/name, dpi=120); plt.close(fig)
     pl = step_of(open_run(runs['semi-supervised'], 4), range(4))
-    for i in range(4): save(show_step(pl, i=i), f'step_{i+1}.png')
+    for i in range(4): save(show_step(pl, i=i), f'step_{i+1}.png'); explain(pl, i).to_csv(out/f'step_{i+1}.csv')
     a,b = (_on_val(r) for r in runs.values())
     save(show_before_after(a[0], a[1], b[1], a[2], a[4], a[3], tuple(runs)), 'before_after.png')
     save(_curves(runs), 'curves.png')
@@ -449,7 +449,8 @@ def _curves(runs):
 _next = """
 Everything is in {out}: the data set (data), both runs (labels, semi) and the pictures:
   pictures/step_*.png         one unlabelled person each: what both teachers see and believe, the
-                              fused belief, what the gates keep, and what the student is asked
+                              fused belief and the teachers' shares in it, what the gates keep, and
+                              what the student is asked; the numbers beside it as .csv
   pictures/before_after.png   people of the validation set: truth, labels only, semi-supervised
   pictures/curves.png         both runs over time
 

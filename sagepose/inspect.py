@@ -223,17 +223,22 @@ def show_step(
     _bars(pl, i, fig, axs[1,5:])
     return fig
 
+# %% ../nbs/33_inspect.ipynb #6eeaa514
 def _bars(pl, i, fig, axs):
-    "Confidence of each keypoint against its threshold, in the place of the empty axes `axs`"
+    "Each keypoint's confidence and threshold, and whose belief it is, in the place of the empty axes `axs`"
     from sagepose.visuals import palette
-    a,b = axs[0].get_position(),axs[-1].get_position()
-    ax = fig.add_axes((a.x0, a.y0+.05, b.x1-a.x0-.01, a.height-.05))
-    c,w,y = pl['p'][i].cpu(),pl['w'][i].cpu(),np.arange(len(pl['sk']))
-    ax.barh(y, c, color=[palette['kept'] if o>0 else palette['dropped'] for o in w], height=.7)
-    ax.plot(pl['tau'], y, '|', c='k', ms=5); ax.set(xlim=(0,1.05), ylim=(len(y)-.4,-.6))
-    ax.set_yticks(y, [n.replace('_',' ') for n in pl['sk'].names], fontsize=5)
-    ax.tick_params(axis='x', labelsize=6)
-    ax.set_title('confidence, and threshold |', fontsize=8, color='#808080')
+    a,b = axs[0].get_position(),axs[-1].get_position(); w = b.x1-a.x0-.01
+    ax,who = (fig.add_axes((a.x0+x*w, a.y0+.05, r*w, a.height-.05)) for x,r in ((0,.7),(.76,.24)))
+    c,kept,y = pl['p'][i].cpu(),pl['w'][i].cpu()>0,np.arange(len(pl['sk']))
+    ax.barh(y, c, color=[palette['kept' if o else 'dropped'] for o in kept], height=.7)
+    ax.plot(pl['tau'], y, '|', c='k', ms=5)
+    ax.set_yticks(y, [n.replace('_',' ') for n in pl['sk'].names], fontsize=6.5)
+    alpha = pl['alpha'][i].cpu()        # the share of the geometry teacher
+    who.barh(y, alpha, color=palette['geometry'], height=.7)
+    who.barh(y, 1-alpha, left=alpha, color=palette['appearance'], height=.7); who.set_yticks([])
+    for x,end,t in ((ax,1.05,'confidence, threshold |'), (who,1,'whose')):
+        x.set(xlim=(0,end), ylim=(len(y)-.4,-.6)); x.tick_params(axis='x', labelsize=6)
+        x.set_title(t, fontsize=7.5, color='#808080')
 
 # %% ../nbs/33_inspect.ipynb #39ced07e
 def explain(

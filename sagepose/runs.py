@@ -451,9 +451,9 @@ def show_run(
     x = [r['step'] for r in rows]
     get = lambda k: np.array([np.nan if r.get(k) is None else r[k] for r in rows], float)
     def draw(ax, k, col, l, ls='-'):
-        y = get(k)
+        y = get(k); wide = dict(lw=4, alpha=.4) if k=='accuracy' else {}    # where all is kept or dropped it lies under another
         if ax is c: y[y<=0] = np.nan    # has no logarithm
-        if np.isfinite(y).any(): ax.plot(x, y, c=palette[col], label=l, ls=ls)
+        if np.isfinite(y).any(): ax.plot(x, y, c=palette[col], label=l, ls=ls, **wide)
     fig,axs = plt.subplots(1, 3, figsize=(8,2.5), dpi=80, sharex=True, width_ratios=(1,1.3,1)); a,b,c = axs
     a.plot(x, get('pck'), c=palette['semi'], marker='.'); a.set_ylabel('PCK@.2, validation')
     for k,col,l in _drawn: draw(b, k, col, l, '-' if 'acc' in k else '--')

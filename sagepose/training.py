@@ -46,7 +46,6 @@ from .looks import *
 from .akm import *
 from .config import *
 from .config import _Gates
-from .config import _Gates
 
 # %% ../nbs/31_training.ipynb #2e05fcb7
 class PoseSets:
