@@ -158,11 +158,11 @@ def test_what_is_worth_having():
     boxes,_ = points('demo_recovery', 'boxes on joints', 'no masks')
     found = [num(by_seed(d, a, 'recover/covered').mean()) for a in ('boxes on joints','no masks','adaptive masking')]
     cost = lambda c: f'{num(-c.mean)} [{num(-c.hi)}, {num(-c.lo)}]'
-    drop = read_results(root/'results/lsp14_100_128_priors.json').data; everything,_ = points('lsp14_100_128_mechanisms', 'everything', 'spine')
+    losses,_ = points('lsp14_100_128_priors_no_floor', 'priors', 'no priors'); everything,_ = points('lsp14_100_128_mechanisms', 'everything', 'spine')
     for said in ('{} → {} on generated people and {} → {} on LSP'.format(*map(num, seen)),
                  f'{found[0]} % of the covered joints are found instead of {found[1]} %, for {cost(boxes)} points on generated people',
                  f'(`hide=akm`) finds {found[2]} %, for {cost(c)} there and {cost(e)} on LSP',
-                 f"({span(difference(drop, 'priors', 'no priors'))} on LSP)",
+                 f"*priors* as losses ({span(losses)} on LSP)",
                  f'all mechanisms at once cost {cost(everything)} points on LSP'): assert said in flat, said
     brings_nothing = {'one teacher, one view','two strong views','three strong views','a gate for whole people too',
         'a fixed threshold of .5','the plain mean of the two beliefs','agreement of the teachers in gate and fusion','style transfer',
