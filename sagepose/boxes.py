@@ -322,12 +322,13 @@ def _may_write(out, what, boxes, overwrite):
         raise SagePoseError(f"{out}: cannot be written; name a file in a folder that exists (--out)")
 
 # %% ../nbs/45_boxes.ipynb #c9fa7573
-def _may_read(ps, here):
-    "Raise `SagePoseError` for a box that cannot be one, and for pictures that are not below the folder `here`"
-    for f in dict.fromkeys(ps.files):
-        try: _coco_name(f, here)
-        except SagePoseError: raise SagePoseError(f"{f}: is not below {here}, and names in a COCO file are relative to it; "
-                                                  "name a file further up (--out)") from None
+def _below(ps, folder):
+    "Do all pictures of `ps` lie below `folder`?"
+    try: return all(_coco_name(f, folder) for f in dict.fromkeys(ps.files))
+    except SagePoseError: return False
+
+def _may_read(ps):
+    "Raise `SagePoseError` for a box that cannot be one"
     wh = {}
     for f,b in zip(ps.files, ps.boxes.tolist()):
         try: wh[f] = wh.get(f) or _size(f)
@@ -353,14 +354,14 @@ def label_paths(
     root=None,      # folder of a COCO file's images; default the file's own
     overwrite=False, device='', # replace what an earlier call wrote there? see `Labeller`
     draw=8, **kw    # pictures to draw, from all over the set, in the run's folder; see a `Labeller`'s call
-):                  # dictionary: out, picture, ids (kept?), boxes, people, unsure, double, empty, kept (share of keypoints), skipped (messages)
+):                  # dictionary: out, root (that names are relative to), picture, ids (kept?), boxes, people, unsure, double, empty, kept (share of keypoints), skipped (messages)
     "Detections to people, as a COCO file; pictures that cannot be read are skipped"
-    what = Path(what); name = what.resolve().name if what.is_dir() else what.stem
+    what = Path(what); at,name = (what,what.resolve().name) if what.is_dir() else (what.parent,what.stem)
     out = Path(out) if out else what.parent/f'{name}_people.json'
     l = run if isinstance(run, Labeller) else Labeller(run, device)
     _may_write(out, what, boxes, overwrite); bad = []
     ps = read_folder(what, l.sk, bad=bad) if what.is_dir() and not boxes else read_unlabelled(what, l.sk, boxes, root)
-    _may_read(ps, out.parent)
+    _may_read(ps); here = out.parent if _below(ps, out.parent) else Path(root or at)
     try: r = l(ps, **kw)
     except SagePoseError:
         ps,more = _readable(ps); bad += more
@@ -370,7 +371,7 @@ def label_paths(
     if not len(r.people):
         raise SagePoseError(f"{what}: in none of {len(ps)} boxes is anybody seen; nothing is written")
     ids = not (what.is_dir() or boxes) and ps.ids.min()>0 and len({*ps.ids.tolist()})==len(ps)   # those of `what`?
-    write_coco(r.people if ids else replace(r.people, ids=np.arange(1, len(r.people)+1)), out, info=_by)
+    write_coco(r.people if ids else replace(r.people, ids=np.arange(1, len(r.people)+1)), out, here, info=_by)
     png = _draw(ps, r, draw, l.run/'pictures', f'label_{out.stem}', overwrite) if draw else None
-    seen = r.people.vis>0; return dict(out=out, picture=png, ids=ids, boxes=len(ps), people=len(r.people), unsure=n('unsure'),
+    seen = r.people.vis>0; return dict(out=out, root=here, picture=png, ids=ids, boxes=len(ps), people=len(r.people), unsure=n('unsure'),
         double=n('double'), empty=int((~seen.any(1)).sum()), kept=float(seen.mean()), skipped=bad)

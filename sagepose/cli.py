@@ -261,17 +261,20 @@ def label_cmd(a):
     print("{boxes} boxes: {unsure} of nobody that the teachers see, {double} of somebody who has one already.\n"
           "{people} people stay".format(**r)+f"; {100*r['kept']:.0f} % of their keypoints {how}"
           +(f"; {r['empty']} of them keep none" if r['empty'] else '')+f".\nThey are in {r['out']}"
-          +(f", some of them drawn in {r['picture']}" if r['picture'] else '')+_learn_from(l.config, r['out'], r['ids']))
+          +(f", some of them drawn in {r['picture']}" if r['picture'] else '')+_learn_from(l.config, **{k:r[k] for k in ('out','root','ids')}))
     return 0
 
 # %% ../nbs/41_cli.ipynb #d3114e6a
-def _learn_from(f, out, ids):
-    "How to train with the people in `out` as the run of the configuration `f` did with its own, if that can be done"
+def _learn_from(f, out, root, ids):
+    "How to train with the people in `out`, whose names are relative to `root`, as the run of the configuration `f` did with its own"
     if f is None: return '.'
-    c,at = read_config(f),Path(out).resolve().parent
-    if c.root and Path(c.root).resolve()!=at: return (f". The run's own names are relative to root={c.root}, those "
-        f"in there to {at}: to learn from them with its configuration, have them written to a file in {c.root} (--out)")
-    return (f"; to learn from them:\n  sagepose train {quote(str(f))} unlabelled={quote(str(out))} boxes= out=NEW"
+    c,at,here = read_config(f),root.resolve(),Path(out).resolve().parent
+    own = {Path(c.root).resolve()} if c.root else {Path(p).resolve().parent for p in (c.labelled, c.val) if p}
+    if own!={at} and (c.root or here!=at): return (f". Names in there are relative to {at}, those of the run's own people to "
+        f"{'root='+c.root if c.root else 'the folders of their files'}: to learn from them with its configuration, "
+        f"have them written to a file in {c.root or at} (--out)")
+    return (f"; to learn from them:\n  sagepose train {quote(str(f))} unlabelled={quote(str(out))} boxes= "
+            +f"root={quote(str(at))} "*(here!=at and not c.root)+"out=NEW"
             +('' if c.semi else ' recipe=rounds semi=true')
             +(' reference=' if c.reference and not ids else ''))     # hidden labels go by ids
 

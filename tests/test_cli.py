@@ -271,6 +271,12 @@ def test_label_says_where_roots_conflict(sagepose, home):
     assert code==0 and 'root=elsewhere' in out and 'sagepose train' not in out
     assert 'not found from here' in out         # its labelled people
 
+def test_label_writes_anywhere(sagepose, home):
+    "Pictures that nothing may be written beside: names are relative to their folder, and the proposed command says so"
+    (home/'far').mkdir()
+    code,out,_ = sagepose('label run data/unlabelled.json --least 0 --most 1 --out far/people.json --no-draw')
+    assert code==0 and f"root={(home/'data').resolve()}" in out and learn_from(sagepose, out, 'after_far')['unlabelled']==16
+
 def test_label_reads_a_detectors_results(sagepose, home):
     ims = json.loads(Path('data/unlabelled.json').read_text())['images'][:5]
     Path('dets.json').write_text(json.dumps([dict(image_id=i['id'], bbox=[5,5,40,60], score=.9, category_id=1) for i in ims]))
