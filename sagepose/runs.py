@@ -133,7 +133,7 @@ def read_csv(path):
 # %% ../nbs/32_runs.ipynb #42fded76
 class RunLog(Callback):
     "Log, best model and checkpoint of each epoch"
-    order = 70
+    order,did,n = 70,False,0        # is an epoch under way, after how many steps?
     def __init__(self, cfg, rows=(), joints=(), best=None, quiet=False, seconds=0.):
         self.cfg,self.rows,self.joints,self.best,self.quiet = cfg,list(rows),list(joints),best,quiet
         self.out,self.before = Path(cfg.out),seconds
@@ -396,7 +396,7 @@ def _go(learn, out, ck, say):
         with learn.no_bar(), learn.no_logging(): fit(learn, ck['epoch'] if ck else 0, [Restore(ck)] if ck else [])
     except Diverged as e: raise Diverged(e.args[0].split(':\n\t')[-1]) from None    # without fastai's frame
     except KeyboardInterrupt:
-        log = learn.run_log; lost = log.n if log.did else 0      # steps of the epoch that was under way
+        log = learn.run_log; lost = log.n if log.did else 0      # steps since the last checkpoint
         for f in checkpoints(out)[-1:]:
             say(f"\nStopped. {out} holds the state after epoch {int(f.name[5:])}; go on with --resume."
                 +f" The {lost} steps since then are taken again; a smaller epoch_steps saves more often."*bool(lost))
@@ -451,7 +451,7 @@ def show_run(
     x = [r['step'] for r in rows]
     get = lambda k: np.array([np.nan if r.get(k) is None else r[k] for r in rows], float)
     def draw(ax, k, col, l, ls='-'):
-        y = get(k); wide = dict(lw=4, alpha=.4) if k=='accuracy' else {}    # where all is kept or dropped it lies under another
+        y = get(k); wide = dict(lw=4, alpha=.4) if k=='accuracy' else {}    # may lie under another
         if ax is c: y[y<=0] = np.nan    # has no logarithm
         if np.isfinite(y).any(): ax.plot(x, y, c=palette[col], label=l, ls=ls, **wide)
     fig,axs = plt.subplots(1, 3, figsize=(8,2.5), dpi=80, sharex=True, width_ratios=(1,1.3,1)); a,b,c = axs
