@@ -332,5 +332,5 @@ def test_demo_end_to_end(sagepose, home, monkeypatch):
     assert code==0, err
     assert 'labels only' in out and 'semi-supervised' in out and 'sagepose train' in out
     have = {p.name for p in (home/'demo/pictures').iterdir()}
-    assert have=={'before_after.png','curves.png',*(f'step_{i}.png' for i in (1,2,3,4))}
+    assert have=={'before_after.png','curves.png',*(f'step_{i}.{e}' for i in (1,2,3,4) for e in ('png','csv'))}
     assert sagepose('demo --short --out demo')[0]==0
