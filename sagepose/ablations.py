@@ -1007,6 +1007,7 @@ def show_curves(
     sns.despine(fig); fig.tight_layout(pad=.4); plt.close(fig)
     return fig
 
+# %% ../nbs/50_ablations.ipynb #d18a7389
 def _common(df):
     "The rows of the seeds that all arms have, if these are several, and whose mean it is"
     s = sorted(set.intersection(*map(set, df.groupby('arm').seed.unique())))

@@ -402,12 +402,11 @@ forward passes of one crop, a backward pass counted as two; both runs cost the s
 # %% ../nbs/41_cli.ipynb #52e6048f
 def demo_pictures(out, runs):
     "Pictures of a finished demo into `out`: steps of unlabelled people, before and after, curves"
-    from sagepose.inspect import open_run,step_of,show_step,show_before_after,explain
-    import numpy as np, matplotlib.pyplot as plt
-    out = Path(out)/'pictures'; out.mkdir(exist_ok=True)
+    from sagepose.inspect import show_before_after
+    import matplotlib.pyplot as plt
+    out = Path(out)/'pictures'
     def save(fig, name): fig.savefig(out/name, dpi=120); plt.close(fig)
-    pl = step_of(open_run(runs['semi-supervised'], 4), range(4))
-    for i in range(4): save(show_step(pl, i=i), f'step_{i+1}.png'); explain(pl, i).to_csv(out/f'step_{i+1}.csv')
+    list(_steps(runs['semi-supervised'], out, 4, 0, {}, []))
     a,b = (_on_val(r) for r in runs.values())
     save(show_before_after(a[0], a[1], b[1], a[2], a[4], a[3], tuple(runs)), 'before_after.png')
     save(_curves(runs), 'curves.png')
@@ -464,6 +463,7 @@ With your own people:
   sagepose predict runs/mine photos/
 All settings: sagepose train --help"""
 
+# %% ../nbs/41_cli.ipynb #2d5ea147
 @command(arg('--short', action='store_true', help='half a minute: shows that it works, no more'),
          arg('--out', default='runs/demo', help='folder to write; an earlier demo is replaced'),
          arg('--seed', type=int, default=0, help='of the people and of the training'))
