@@ -6,11 +6,11 @@ Docs: https://sagepose.github.io/sagepose/data.html.md"""
 
 # %% auto #0
 __all__ = ['PoseSet', 'read_coco', 'image_files', 'read_folder', 'read_unlabelled', 'read_deeplabcut', 'write_coco', 'overlap',
-           'crop_matrix', 'apply_matrix', 'read_image', 'cut', 'crops', 'Crops', 'to_chw', 'Beside', 'LabelledLoader',
-           'EndlessOrder', 'endless', 'pose_dls', 'describe']
+           'crop_matrix', 'apply_matrix', 'read_image', 'cut', 'crops', 'Crops', 'to_chw', 'Beside', 'no_ctrl_c',
+           'LabelledLoader', 'EndlessOrder', 'endless', 'pose_dls', 'describe']
 
 # %% ../nbs/12_data.ipynb #87ecf866
-import csv, hashlib, io, json, os, shutil
+import csv, hashlib, io, json, os, shutil, signal
 from functools import partial
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -593,6 +593,11 @@ def _passes(r, lo, hi, need):
     n = hi-lo
     return lo+np.concatenate([r.permutation(n) for _ in range(-(-need//n))])[:need]
 
+# %% ../nbs/12_data.ipynb #d8cf7316
+def no_ctrl_c(*_):
+    "In a loader process: leave Ctrl-C to the training process, which ends its step first"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
 # %% ../nbs/12_data.ipynb #b95aca13
 class LabelledLoader(DataLoader):
     "fastai's loader with a seeded order, `epoch_steps` batches an epoch"
@@ -600,6 +605,7 @@ class LabelledLoader(DataLoader):
         self.seed,self.epoch,self.train = seed,0,train
         self.steps = (epoch_steps or max(len(ds)//bs,1)) if train else -(-len(ds)//bs)
         super().__init__(ds, bs=bs, n=self.steps*bs if train else len(ds), **kw)
+    def wif(self): no_ctrl_c()
     def resize(self, bs):
         "Batches of `bs` from now on, as many an epoch as before"
         self.bs = min(bs, len(self.dataset)); self.n = self.steps*self.bs
@@ -645,9 +651,9 @@ class EndlessOrder(torch.utils.data.Sampler):
 
 def endless(ds, bs, seed=0, start=0, workers=0):
     "Endless loader of an unlabelled `Crops`"
-    return torch.utils.data.DataLoader(ds, bs, sampler=EndlessOrder(len(ds), seed, start),
-        num_workers=workers, generator=torch.Generator(),   # an iterator draws from it; dropout draws from the global one
-        persistent_workers=workers>0, pin_memory=torch.cuda.is_available())
+    own = torch.Generator()     # an iterator draws from it; dropout draws from the global one
+    return torch.utils.data.DataLoader(ds, bs, sampler=EndlessOrder(len(ds), seed, start), num_workers=workers,
+        generator=own, worker_init_fn=no_ctrl_c, persistent_workers=workers>0, pin_memory=torch.cuda.is_available())
 
 # %% ../nbs/12_data.ipynb #c3ba5626
 def pose_dls(

@@ -102,7 +102,8 @@ def everybody(
     c = copy.copy(crops); c.views = [None]+[weak]*n; c.photo = None
     seeds = np.random.default_rng([step,11]).integers(2**27, size=len(c))
     order = [(int(i),int(seeds[i])) for i in (range(len(c)) if who is None else who)]
-    return torch.utils.data.DataLoader(c, bs, sampler=order, num_workers=workers, generator=torch.Generator())
+    return torch.utils.data.DataLoader(c, bs, sampler=order, num_workers=workers,
+        generator=torch.Generator(), worker_init_fn=no_ctrl_c)
 
 def gather(rows):
     "Dicts of tensors of several batches as one dict"

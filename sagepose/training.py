@@ -355,10 +355,11 @@ class Some(torch.utils.data.Dataset):
 class HoldOut(Callback):
     "Give the student the labels kept back, once the correctness model no longer needs them"
     order,run_valid = Seeded.order+1,False
-    def __init__(self, cfg): self.until = max(cfg.stage1, cfg.hold_until)
+    def __init__(self, cfg): self.cfg,self.until = cfg,max(cfg.stage1, cfg.hold_until)
     def before_train(self):
         p = self.learn.pseudo_labels
-        if p.fit_at is not None and self.epoch/self.n_epoch>self.until:
+        before = p.fit_at is not None and p.fit_at<self.epoch*self.cfg.epoch_steps  # not in an epoch gone on with
+        if before and self.epoch/self.n_epoch>self.until:
             self.learn.task.free.idx = p.held = None
 
 # %% ../nbs/31_training.ipynb #22311b82

@@ -1,6 +1,6 @@
 """The command line as a shell sees it: help at once, one-line errors,
 check, train, resume, eval, predict, demo"""
-import csv,json,os,re,shutil,subprocess,sys,time
+import csv,json,os,re,shutil,signal,subprocess,sys,time
 from pathlib import Path
 import numpy as np,pytest
 from sagepose import cli
@@ -154,8 +154,8 @@ def test_stopped_and_resumed(sagepose, home, monkeypatch):
     pck = lambda n: json.loads((home/n/'metrics.json').read_text())['pck']
     assert pck('half')==pck('whole')
 
-def test_stopped_within_an_epoch(sagepose, home, monkeypatch):
-    "It says how much is lost, and goes on as if nothing had been"
+def test_stopped_at_once(sagepose, home, monkeypatch):
+    "In the midst of a step: it says how much is lost, and goes on as if nothing had been"
     from sagepose import runs
     assert sagepose('train tiny.yaml out=whole2 steps=6 epoch_steps=3 --no-check')[0]==0
     real,seen = runs.RunLog.after_loss,[]
@@ -169,11 +169,39 @@ def test_stopped_within_an_epoch(sagepose, home, monkeypatch):
     assert sagepose('train half2/config.yaml --resume')[0]==0
     assert (home/'half2/model.safetensors').read_bytes()==(home/'whole2/model.safetensors').read_bytes()
 
-def shell(line, cwd, **env):
+def shell(line, cwd, start_new_session=False, **env):
     "A process with the command line `line` of a shell"
     line = line.replace('sagepose ', f"{sys.executable} -c 'import sagepose.cli as c; raise SystemExit(c.main())' ")
     env = {**os.environ, 'PYTHONPATH':str(root), **env}
-    return subprocess.Popen(['bash','-c',f'set -o pipefail; {line}'], cwd=cwd, env=env, stdout=-1, stderr=-1, text=True)
+    return subprocess.Popen(['bash','-c',f'set -o pipefail; {line}'], cwd=cwd, env=env, stdout=-1, stderr=-1, text=True,
+                            start_new_session=start_new_session)
+
+def test_keys():
+    "The first Ctrl-C is noted, the second stops at once; a program's own handler is left alone"
+    from sagepose.runs import noting_ctrl_c
+    keys = lambda: os.kill(os.getpid(), signal.SIGINT)
+    with noting_ctrl_c() as asked:
+        keys(); assert asked==[True]
+        with pytest.raises(KeyboardInterrupt): keys()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    heard,was = [],signal.signal(signal.SIGINT, lambda *_: heard.append(1))
+    try:
+        with noting_ctrl_c() as asked: keys()
+        assert (heard,asked)==([1],[])
+    finally: signal.signal(signal.SIGINT, was)
+
+@pytest.mark.parametrize('workers', [0,2])
+def test_ctrl_c(sagepose, home, workers):
+    "As a terminal sends it, to the process and its loaders: the step is finished and kept, and the run goes on to the same end"
+    how = f'tiny.yaml steps=40 epoch_steps=20 workers={workers} --no-check out='
+    p = shell(f'exec sagepose train {how}keys{workers}', home, start_new_session=True)
+    while not (home/f'keys{workers}/checkpoint/epoch0000').exists() and p.poll() is None: time.sleep(.1)
+    os.killpg(p.pid, signal.SIGINT); out,err = p.communicate(timeout=120)
+    assert p.returncode==130 and 'stops after this step' in err and 'Traceback' not in err, err
+    assert 'after epoch 0 and 1 step of the next' in out and 'again' not in out, out
+    assert sagepose(f'train keys{workers}/config.yaml --resume')[0]==0
+    assert sagepose(f'train {how}unstopped{workers}')[0]==0
+    a,b = (home/n/'model.safetensors' for n in (f'keys{workers}',f'unstopped{workers}')); assert a.read_bytes()==b.read_bytes()
 
 def test_one_process_in_a_folder(sagepose, home):
     "A second one is refused while the first lives, and finds no lock of it once it was killed, with its loader processes"
