@@ -867,7 +867,7 @@ def _one(study, cfg, out, seeds, tests, device):
     "What a process does; its failures are found by the one that reports"
     import contextlib, multiprocessing as mp
     if sys.platform=='linux': mp.set_start_method('fork', force=True)   # its loaders share the crops
-    with contextlib.suppress(SagePoseError):
+    with contextlib.suppress(SagePoseError, KeyboardInterrupt):     # Ctrl-C reaches all; the parent speaks of it
         _work(plan(study, cfg, out, seeds), study, tests, device, print)
 
 # %% ../nbs/50_ablations.ipynb #23692f78

@@ -633,7 +633,8 @@ def main(
     "The command `sagepose`"
     import warnings
     warnings.filterwarnings('ignore')
-    for k,v in (('MPLBACKEND','agg'), ('OMP_WAIT_POLICY','PASSIVE')): os.environ.setdefault(k, v)
+    for k,v in (('MPLBACKEND','agg'), ('OMP_WAIT_POLICY','PASSIVE'), ('PYTHONWARNINGS','ignore')):     # new processes, too
+        os.environ.setdefault(k, v)
     for s in (sys.stdout, sys.stderr):
         if hasattr(s,'reconfigure'): s.reconfigure(errors='replace')     # a name's letters may be unknown
     try:
