@@ -218,6 +218,14 @@ def test_student_that_begins_anew():
                  f'chosen have {span(later)[1:]}', f'in which nothing is kept it is {span(none)[1:]} (five seeds)',
                  f"for three looks is [{', '.join(wide)}]"): assert said in page('54_anew'), said
 
+def test_three_times_as_long():
+    long,short,l = (read_results(root/f'results/lsp14_100_128_{n}.json').data for n in ('lspet_2726_baselines','anew','baselines'))
+    a = by_seed(long, 'begins anew'); assert a.size==3 and by_seed(long, 'labels only').size==2
+    one,down = mean_ci(a),mean_ci((by_seed(short, 'begins anew')-a).dropna())
+    up = mean_ci((a-by_seed(l, 'labels only', best=True)).dropna())
+    for said in (f'ends at {num(one.mean)} [{num(one.lo)}, {num(one.hi)}], {span(down)[1:]} below its own run', f'it is {span(up)[1:]} ahead'):
+        assert said in page('54_anew'), said
+
 def test_priors_and_their_floor():
     none,low = (difference(read_results(root/f'results/lsp14_100_128_priors{n}.json').data, 'priors', 'no priors') for n in ('_no_floor',''))
     assert none.n==low.n==3
