@@ -90,7 +90,7 @@ def epoch_state(learn):
     s = dict(taken=learn.iter+1, sum=learn.run_log.sum, n=learn.run_log.n,
              gens=[torch.get_rng_state(), learn.gen_l.get_state(), learn.gen_u.get_state()],
              python=random.getstate(), numpy=np.random.get_state())
-    if torch.cuda.is_available(): s['cuda'] = torch.cuda.get_rng_state_all()
+    if learn.dls.device.type=='cuda': s['cuda'] = torch.cuda.get_rng_state(learn.dls.device)
     return dict(s, pseudo=list(learn.pseudo_log.s.items()) if hasattr(learn,'pseudo_log') else [])
 
 class Within(Callback):
@@ -105,7 +105,7 @@ class Within(Callback):
         l,s = self.learn,self.s
         torch.set_rng_state(s['gens'][0]); l.gen_l.set_state(s['gens'][1]); l.gen_u.set_state(s['gens'][2])
         v,k,g = s['python']; random.setstate((v,tuple(k),g)); np.random.set_state(s['numpy'])
-        if 'cuda' in s and torch.cuda.is_available(): torch.cuda.set_rng_state_all(s['cuda'])
+        if 'cuda' in s and l.dls.device.type=='cuda': torch.cuda.set_rng_state(s['cuda'], l.dls.device)
         log = l.run_log; log.sum,log.n,log.kept = to_device(s['sum'], l.dls.device),s['n'],s['n']
         if s['pseudo']: l.pseudo_log.s = {tuple(n):v.to(l.dls.device) for n,v in s['pseudo']}
 
