@@ -132,7 +132,7 @@ class _Sweeps:
     rounds:int=2            # lr cycles after stage 0, sweep before each if refresh=0; 0: one in all
     online:bool=False       # ask the teachers in each step, whatever `refresh` and `rounds` say
     sweep_views:int=2       # views of a person that each teacher averages in a sweep
-    fresh:bool=False        # with rounds: the student begins anew, from its first weights, after a sweep
+    fresh:bool=False        # with rounds: after the first sweep the student has its first weights again
 
 # %% ../nbs/30_config.ipynb #a068cf24
 @dataclass

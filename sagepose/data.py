@@ -10,7 +10,8 @@ __all__ = ['PoseSet', 'read_coco', 'image_files', 'read_folder', 'read_unlabelle
            'LabelledLoader', 'EndlessOrder', 'endless', 'pose_dls', 'describe']
 
 # %% ../nbs/12_data.ipynb #87ecf866
-import csv, hashlib, io, json, os, shutil, signal
+import csv, hashlib, io, json, os, shutil, signal, time
+from contextlib import suppress
 from functools import partial
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -495,11 +496,18 @@ def crops(
     folder.mkdir(parents=True, exist_ok=True)
     f = folder/f'crops-{_cache_key(ps, crop, pad, margin)}.npy'
     if not f.exists():
-        _room(folder, int(np.prod(shape)))
+        _tidy(folder); _room(folder, int(np.prod(shape)))
         _cut_file(f, shape, ps, crop, pad, margin, threads)
+    with suppress(OSError): os.utime(f)     # used today; the file may be another user's
     return np.load(f, mmap_mode='r')
 
 # %% ../nbs/12_data.ipynb #f4e1ac16
+def _tidy(folder, days=30):
+    "Remove the crops in `folder` that no run has used for so long"
+    for p in folder.glob('crops-*.npy'):
+        with suppress(OSError):     # another user's, or open on Windows
+            if time.time()-p.stat().st_mtime>days*86400: p.unlink()
+
 def _room(folder, need):
     "Stop if `folder` cannot take `need` bytes: writing into a mapped file on a full disk kills the process"
     free,GB = shutil.disk_usage(folder).free,1e9
