@@ -220,10 +220,12 @@ def test_student_that_begins_anew():
 
 def test_three_times_as_long():
     long,short,l = (read_results(root/f'results/lsp14_100_128_{n}.json').data for n in ('lspet_2726_baselines','anew','baselines'))
-    a = by_seed(long, 'begins anew'); assert a.size==3 and by_seed(long, 'labels only').size==2
+    a = by_seed(long, 'begins anew'); assert a.size==by_seed(long, 'labels only').size==3
     one,down = mean_ci(a),mean_ci((by_seed(short, 'begins anew')-a).dropna())
     up = mean_ci((a-by_seed(l, 'labels only', best=True)).dropna())
-    for said in (f'ends at {num(one.mean)} [{num(one.lo)}, {num(one.hi)}], {span(down)[1:]} below its own run', f'it is {span(up)[1:]} ahead'):
+    last,best = (difference(long, 'begins anew', 'labels only', ref_best=b) for b in (False,True))
+    for said in (f'ends at {num(one.mean)} [{num(one.lo)}, {num(one.hi)}], {span(down)[1:]} below its own run', f'it is {span(up)[1:]} ahead',
+                 f'it is {span(last)[1:]} ahead at the last step', f'and {span(best)[1:]} at their best look'):
         assert said in page('54_anew'), said
 
 def test_priors_and_their_floor():
