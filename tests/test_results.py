@@ -228,6 +228,16 @@ def test_three_times_as_long():
                  f'it is {span(last)[1:]} ahead at the last step', f'and {span(best)[1:]} at their best look'):
         assert said in page('54_anew'), said
 
+def test_four_sweeps():
+    "Three times as long on the pool: against labels alone that run as long, and the better of two best looks"
+    four,long,l = (read_results(root/f'results/lsp14_100_128_{n}.json').data for n in ('3196_baselines','lspet_2726_baselines','baselines'))
+    a = by_seed(four, 'begins anew, four sweeps'); m = mean_ci(a)
+    best = pd.concat([by_seed(d, 'labels only', best=True) for d in (long,l)], axis=1).loc[[0,1,2]].max(axis=1)
+    last,better = mean_ci(a-by_seed(long, 'labels only')),mean_ci(a-best); assert last.n==better.n==3 and better.lo>0
+    assert f'ends {span(last)[1:]} above labels alone that run as long, and {span(better)[1:]} above the better of these' in flat
+    said = f'ends at {num(m.mean)} [{num(m.lo)}, {num(m.hi)}], {span(last)[1:]} above labels alone at equal compute'
+    assert said in page('54_anew') and f'{span(better)[1:]} above the better of their two best looks' in page('54_anew')
+
 def test_priors_and_their_floor():
     none,low = (difference(read_results(root/f'results/lsp14_100_128_priors{n}.json').data, 'priors', 'no priors') for n in ('_no_floor',''))
     assert none.n==low.n==3
