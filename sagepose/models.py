@@ -138,7 +138,7 @@ def _fetched(repo):
 
 def _hub(model):
     "timm's weights for the trunk of `model` from its hub"
-    repo = model.trunk.pretrained_cfg.get('hf_hub_id')
+    repo = (getattr(model.trunk, 'pretrained_cfg', None) or {}).get('hf_hub_id')
     try:
         if not repo: return model._trunk(pretrained=True).state_dict()      # a few have an address of their own
         f = _fetched(repo)
